@@ -1,0 +1,91 @@
+"""The vocabulary every room shares: table schemas, what crosses borders, severities, ids and errors.
+
+Field names are OpenTelemetry's. This package imports no other room; every other room may import it.
+`TABLES` names each stored table; `Batch`, `Parsed` and `Window` are what stages hand on;
+`FaultlineError` is the root of every error a user can meet.
+"""
+
+from telemetry._batches import WINDOW_LOGS, WINDOW_METRICS, WINDOW_SPANS, Batch, Parsed, Partition, Window
+from telemetry._errors import (
+    CorruptState,
+    DecodeError,
+    EvidenceError,
+    FaultlineError,
+    Fenced,
+    PositionLost,
+    QueryError,
+    SettingsError,
+    SourceError,
+    StoreError,
+    UsageError,
+)
+from telemetry._ids import WILDCARD, format_id, parse_id, template_id
+from telemetry._schemas import (
+    ANOMALIES,
+    ATTRIBUTES,
+    DEAD_LETTERS,
+    EVIDENCE,
+    INCIDENT_EVENTS,
+    INCIDENTS,
+    LEDGER,
+    LINEAGE,
+    LINES,
+    LOG_COUNTS,
+    LOGS,
+    METRICS,
+    RECIPE,
+    SPANS,
+    STATE,
+    SUSPECTS,
+    TABLES,
+    TEMPLATES,
+    TIME,
+)
+from telemetry._severity import ERROR_SEVERITY, severity_number, syslog_severity_number
+
+__all__ = [
+    "ANOMALIES",
+    "ATTRIBUTES",
+    "DEAD_LETTERS",
+    "ERROR_SEVERITY",
+    "EVIDENCE",
+    "INCIDENTS",
+    "INCIDENT_EVENTS",
+    "LEDGER",
+    "LINEAGE",
+    "LINES",
+    "LOGS",
+    "LOG_COUNTS",
+    "METRICS",
+    "RECIPE",
+    "SPANS",
+    "STATE",
+    "SUSPECTS",
+    "TABLES",
+    "TEMPLATES",
+    "TIME",
+    "WILDCARD",
+    "WINDOW_LOGS",
+    "WINDOW_METRICS",
+    "WINDOW_SPANS",
+    "Batch",
+    "CorruptState",
+    "DecodeError",
+    "EvidenceError",
+    "FaultlineError",
+    "Fenced",
+    "Parsed",
+    "Partition",
+    "PositionLost",
+    "QueryError",
+    "SettingsError",
+    "SourceError",
+    "StoreError",
+    "UsageError",
+    "Window",
+    "format_id",
+    "parse_id",
+    "severity_number",
+    "syslog_severity_number",
+    "template_id",
+]
