@@ -224,19 +224,23 @@ LEDGER = pa.schema(
         pa.field("app_id", pa.string(), nullable=False),
         pa.field("source", pa.string(), nullable=False),
         pa.field("partition", pa.int32(), nullable=False),
-        pa.field("start", pa.int64(), nullable=False),  # positions [start, next) are accounted for by this row
-        pa.field("next", pa.int64(), nullable=False),
+        pa.field("next", pa.int64(), nullable=False),  # every position below is accounted for
+        # Totals over all positions below `next`, so the row with the highest `next` of an app_id is its whole account.
         pa.field("read", pa.int64(), nullable=False),  # input lines, metric points, spans
         pa.field("stored", pa.int64(), nullable=False),
         pa.field("joined", pa.int64(), nullable=False),  # continuation lines joined to the record before
         pa.field("dead_lettered", pa.int64(), nullable=False),
         pa.field("filtered", pa.int64(), nullable=False),
+        pa.field("late", pa.int64(), nullable=False),  # of `stored`: rows that came too late for detection
         # Event time below which this partition has only late rows left; null: nothing with a time yet.
         pa.field("watermark", TIME),
         pa.field("closed", pa.bool_(), nullable=False),  # end of input reached
     ]
 )
-"""One row a partition and commit, written after its data: read = stored + joined + dead_lettered + filtered."""
+"""One row a partition and commit, written after its data: read = stored + joined + dead_lettered + filtered.
+
+A row may repeat `next` with a later watermark: an idle partition lets event time pass.
+"""
 
 STATE = pa.schema(
     [
