@@ -1,0 +1,47 @@
+"""Fixtures shared by all rooms: a real Kafka broker and Chromium, and what happens where they are missing.
+
+`FAULTLINE_REQUIRE=kafka,browser` turns the skip of a test that needs one of them into a failure.
+"""
+
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))  # helpers beside this file, whatever folder a test lies in
+
+from kafka_broker import BrokerUnavailable, KafkaBroker  # noqa: E402
+
+_BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+
+
+def _unavailable(what: str, why: str) -> NoReturn:
+    required = os.environ.get("FAULTLINE_REQUIRE", "").replace(" ", "").split(",")
+    if what in required:
+        pytest.fail(f"FAULTLINE_REQUIRE names {what}, but {why}", pytrace=False)
+    pytest.skip(f"needs {what}: {why}")
+
+
+@pytest.fixture(scope="session")
+def kafka_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaBroker]:
+    """A running Apache Kafka: `.bootstrap`, `create_topic()`, `stop()`, `kill()`, `start()`, `restart()`."""
+    try:
+        broker = KafkaBroker(tmp_path_factory.mktemp("kafka"))
+        broker.start()
+    except BrokerUnavailable as error:
+        _unavailable("kafka", str(error))
+    yield broker
+    broker.stop()
+
+
+@pytest.fixture(scope="session")
+def chromium_path() -> str:
+    """Path of a Chromium or Chrome to drive."""
+    for name in _BROWSERS:
+        if path := shutil.which(name):
+            return path
+    _unavailable("browser", f"none of {', '.join(_BROWSERS)} is on the PATH")
