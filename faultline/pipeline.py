@@ -1,0 +1,351 @@
+"""The order of the stages, and the one place that knows it: source, parsing, storage, correlator.
+
+The loop reads batches, runs each through its partition's worker, and once a second commits what came out, with the
+positions reached. Whatever happens in between is undone by reading again from the committed positions. The
+correlator follows in a thread of its own, by what the tables say, so rows never wait for a detector.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import structlog
+
+import telemetry
+from faultline.worker import STATE_VERSION, Counts, PartitionWorker
+from telemetry import Batch, FaultlineError, Fenced, Partition
+
+if TYPE_CHECKING:
+    from faultline.correlator import Correlator
+    from faultline.own_metrics import OwnMetrics
+    from faultline.settings import Settings
+    from ingest import Source
+    from storage import Store, Writer
+
+log = structlog.get_logger()
+
+_POLL_S = 0.2
+
+
+@dataclass
+class Accounting:
+    """What a run did: totals over its partitions, per partition, and what it left out."""
+
+    partitions: dict[str, Counts] = field(default_factory=dict)
+    skipped: list[tuple[str, str]] = field(default_factory=list)
+    seconds: float = 0.0
+
+    @property
+    def total(self) -> Counts:
+        """Sums over all partitions."""
+        return sum(self.partitions.values(), Counts())
+
+
+class _Buffer:
+    """Rows waiting for the next commit."""
+
+    def __init__(self) -> None:
+        self.tables: dict[str, list[pa.Table]] = {}
+        self.bytes = 0
+
+    def add(self, rows: Mapping[str, pa.Table]) -> None:
+        for name, table in rows.items():
+            self.tables.setdefault(name, []).append(table)
+            self.bytes += table.nbytes
+
+    def take(self) -> dict[str, pa.Table]:
+        tables = {name: pa.concat_tables(parts) for name, parts in self.tables.items()}
+        self.tables, self.bytes = {}, 0
+        return tables
+
+
+class Pipeline:
+    """Moves one source into one store, exactly once.
+
+    `step` reads and processes; `flush` commits. Raises what the source and the store raise, except `Fenced`: then
+    the partition has another owner or had one, and its state is read again from the store.
+    """
+
+    def __init__(self, source: "Source", store: "Store", settings: "Settings", own: "OwnMetrics | None" = None) -> None:
+        self._source, self._store, self._settings, self._own = source, store, settings, own
+        self._writer: Writer = store.writer()
+        self._workers: dict[str, PartitionWorker] = {}
+        self._committed: dict[str, int] = {}
+        self._last_row: dict[str, float] = {}
+        self._marked: dict[str, int | None] = {}
+        self._buffer = _Buffer()
+        self._flushed_at = self._snapshot_at = time.monotonic()
+        self.rows_committed = 0
+
+    @property
+    def app_ids(self) -> frozenset[str]:
+        """The partitions owned now."""
+        return frozenset(self._workers)
+
+    @property
+    def accounting(self) -> Accounting:
+        """Totals so far, uncommitted rows included."""
+        counts = {worker.partition.app_id: worker.counts for worker in self._workers.values()}
+        return Accounting(counts, list(self._source.skipped))
+
+    def step(self) -> None:
+        """Take partitions over where the assignment changed, then read once and process what came."""
+        self._assign(self._source.partitions())
+        marks = {app: worker.watermark for app, worker in self._workers.items()}
+        batches = self._source.poll(_POLL_S, marks)
+        for batch in batches:
+            self._process(batch)
+        self._let_time_pass()
+        if self._buffer.bytes >= self._settings.commit.max_bytes or self._due(
+            self._flushed_at, self._settings.commit.interval_s
+        ):
+            self.flush()
+
+    def _process(self, batch: Batch) -> None:
+        app = batch.partition.app_id
+        worker = self._workers.get(app)
+        if worker is None:  # revoked between poll and now; its new owner reads it
+            return
+        self._buffer.add(worker.process(batch))
+        self._last_row[app] = time.monotonic()
+
+    def _assign(self, partitions: Iterable[Partition]) -> None:
+        wanted = {partition.app_id: partition for partition in partitions}
+        if wanted.keys() == self._workers.keys():
+            return
+        if self._workers.keys() - wanted.keys():
+            self.flush()
+        for app in self._workers.keys() - wanted.keys():
+            del self._workers[app], self._committed[app]
+        fresh = [wanted[app] for app in wanted.keys() - self._workers.keys()]
+        self._take_over(fresh)
+        self.flush()  # the ledger now names the new partitions: the correlator waits for them
+
+    def _take_over(self, partitions: Iterable[Partition]) -> None:
+        for partition in partitions:
+            app = partition.app_id
+            self._workers[app] = self._restore(partition)
+            self._committed[app] = self._writer.position("ledger", app) or 0
+            self._last_row[app] = time.monotonic()
+            self._marked.pop(app, None)
+        self._source.seek({app: worker.position for app, worker in self._workers.items()})
+
+    def _restore(self, partition: Partition) -> PartitionWorker:
+        from parsing import Parser
+
+        settings, lateness = self._settings.parser(), round(self._settings.windows.allowed_lateness_s * 1e6)
+        snapshot = self._writer.restore(component(partition.app_id))
+        if snapshot is None or snapshot.format_version != STATE_VERSION:
+            return PartitionWorker(partition, Parser(settings), lateness)
+        log.info("partition restored", partition=partition.app_id, position=snapshot.position)
+        return PartitionWorker.restore(
+            partition, snapshot.position, snapshot.payload, lateness, lambda data: Parser.restore(data, settings)
+        )
+
+    def _let_time_pass(self) -> None:
+        """On partitions that have been silent for `idle_s`: complete held-back records, and let event time pass.
+
+        Only a source that has nothing more to give right now can be silent, so a backlog is never overtaken.
+        """
+        now = time.monotonic()
+        idle = [
+            a
+            for a, w in self._workers.items()
+            if not w.closed and now - self._last_row[a] > self._settings.windows.idle_s
+        ]
+        if not idle or not self._source.caught_up:
+            return
+        active = self._workers.keys() - set(idle)
+        target = max((w.watermark for a, w in self._workers.items() if w.watermark is not None), default=None)
+        for app in idle:
+            self._buffer.add(self._workers[app].release())
+            if target is not None and active:
+                self._workers[app].advance(target)
+
+    def _due(self, since: float, seconds: float) -> bool:
+        return time.monotonic() - since >= seconds
+
+    def flush(self, snapshot: bool = False) -> None:
+        """Commit what is buffered, with the positions reached; on `snapshot` or when due, with the state as well."""
+        self._flushed_at = time.monotonic()
+        moved = [w for w in self._workers.values() if self._has_news(w)]
+        if not moved:
+            return
+        tables = self._with_sums(self._buffer.take())
+        tables["ledger"] = _ledger(moved)
+        states = self._snapshots() if snapshot or self._due(self._snapshot_at, self._settings.commit.snapshot_s) else []
+        try:
+            self._writer.commit(
+                tables, {w.partition: (self._committed[w.partition.app_id], w.position) for w in moved}, states
+            )
+        except Fenced as error:
+            log.warning("fenced: another worker owns a partition of ours", error=str(error))
+            self._start_over()
+            return
+        for worker in moved:
+            self._committed[worker.partition.app_id] = worker.position
+            self._marked[worker.partition.app_id] = _mark(worker)
+        self.rows_committed += sum(len(tables[name]) for name in ("logs", "metrics", "spans") if name in tables)
+        self._publish(moved)
+
+    def _has_news(self, worker: PartitionWorker) -> bool:
+        app = worker.partition.app_id
+        if app not in self._marked or worker.position != self._committed[app]:
+            return True
+        old, new = self._marked[app], _mark(worker)
+        window = round(self._settings.windows.window_s * 1e6)
+        return new != old and (worker.closed or old is None or (new is not None and new - old >= window // 2))
+
+    def _start_over(self) -> None:
+        partitions = [worker.partition for worker in self._workers.values()]
+        self._buffer = _Buffer()
+        self._writer = self._store.writer()
+        self._workers.clear()
+        self._take_over(partitions)
+
+    def _snapshots(self) -> list["object"]:
+        from storage import Snapshot
+
+        self._snapshot_at = time.monotonic()
+        return [
+            Snapshot(component(app), worker.position, STATE_VERSION, worker.snapshot())
+            for app, worker in self._workers.items()
+        ]
+
+    def _with_sums(self, tables: dict[str, pa.Table]) -> dict[str, pa.Table]:
+        """Add per-minute counts and count the templates, each over the rows its own table does not have yet."""
+        logs = tables.get("logs")
+        if logs is None:
+            tables.pop("templates", None)
+            return tables
+        if counts := log_counts(self._unseen("log_counts", logs)):
+            tables["log_counts"] = counts
+        definitions = tables.pop("templates")
+        if templates := template_deltas(self._unseen("templates", logs), definitions):
+            tables["templates"] = templates
+        return tables
+
+    def _unseen(self, table: str, logs: pa.Table) -> pa.Table:
+        """Rows of `logs` at or after the position of `table`: after a crash between two tables these differ."""
+        for worker in self._workers.values():
+            position = self._writer.position(table, worker.partition.app_id) or 0
+            if position > self._committed[worker.partition.app_id]:
+                mine = pc.and_(
+                    pc.equal(logs["source"], worker.partition.source),
+                    pc.equal(logs["partition"], worker.partition.number),
+                )
+                logs = logs.filter(pc.invert(pc.and_(mine, pc.less(logs["offset"], position))))
+        return logs
+
+    def _publish(self, moved: Iterable[PartitionWorker]) -> None:
+        if self._own is None:
+            return
+        self._own.observe_commit(time.monotonic() - self._flushed_at)
+        for worker in moved:
+            self._own.account(worker.partition.source, worker.partition.number, worker.counts, worker.watermark)
+
+
+def component(app_id: str) -> str:
+    """The name of a partition's state in the `state` table."""
+    return f"partition:{app_id}"
+
+
+def _mark(worker: PartitionWorker) -> int | None:
+    return worker.watermark if not worker.closed else 2**62
+
+
+def _ledger(workers: Iterable[PartitionWorker]) -> pa.Table:
+    now = datetime.now(UTC)
+    rows = [
+        {
+            "time": now,
+            "app_id": worker.partition.app_id,
+            "source": worker.partition.source,
+            "partition": worker.partition.number,
+            "next": worker.position,
+            "watermark": worker.watermark,
+            "closed": worker.closed,
+            **vars(worker.counts),
+        }
+        for worker in workers
+    ]
+    return pa.Table.from_pylist(rows, telemetry.LEDGER)
+
+
+def log_counts(logs: pa.Table) -> pa.Table | None:
+    """Return LOG_COUNTS partial sums of log rows, or None where there are none."""
+    if not len(logs):
+        return None
+    keys = ["minute", "service", "severity_number", "template_id", "source", "partition"]
+    minutes = pc.floor_temporal(logs["time"], unit="minute")
+    sums = logs.append_column("minute", minutes).group_by(keys).aggregate([("offset", "count"), ("offset", "max")])
+    return _shape(sums, telemetry.LOG_COUNTS, {"count": "offset_count", "offset": "offset_max"})
+
+
+def template_deltas(logs: pa.Table, definitions: pa.Table) -> pa.Table | None:
+    """Return TEMPLATES deltas: what `logs` adds to each template that `definitions` gives the text of."""
+    if not len(logs):
+        return None
+    keys = ["template_id", "service", "source", "partition"]
+    sums = logs.group_by(keys).aggregate([("time", "min"), ("time", "max"), ("offset", "count"), ("offset", "max")])
+    texts = definitions.group_by(["template_id"], use_threads=False).aggregate(
+        [("template", "last"), ("example", "first")]
+    )
+    joined = sums.join(texts, "template_id", join_type="inner")
+    names = {
+        "first_seen": "time_min",
+        "last_seen": "time_max",
+        "count": "offset_count",
+        "offset": "offset_max",
+        "template": "template_last",
+        "example": "example_first",
+    }
+    return _shape(joined, telemetry.TEMPLATES, names)
+
+
+def _shape(table: pa.Table, schema: pa.Schema, names: Mapping[str, str]) -> pa.Table:
+    columns = [table[names.get(column.name, column.name)].cast(column.type) for column in schema]
+    return pa.Table.from_arrays(columns, schema=schema)
+
+
+def run_pipeline(
+    source: "Source",
+    store: "Store",
+    settings: "Settings",
+    *,
+    once: bool,
+    stop: threading.Event,
+    on_progress: Callable[[Pipeline, "Correlator"], None] | None = None,
+    own: "OwnMetrics | None" = None,
+) -> Accounting:
+    """Run until `stop` is set or, with `once`, the source is read to its end; then drain, commit and return.
+
+    Raises SourceError, StoreError. What is committed stays; a later run goes on from there.
+    """
+    from faultline.correlator import CorrelatorThread
+
+    began = time.monotonic()
+    pipeline = Pipeline(source, store, settings, own)
+    follower = CorrelatorThread(store, settings, own)
+    follower.start()
+    try:
+        while not stop.is_set() and not (once and source.finished):
+            pipeline.step()
+            follower.wake(pipeline.app_ids)
+            if on_progress:
+                on_progress(pipeline, follower.correlator)
+        pipeline.flush(snapshot=True)
+        follower.finish(pipeline.app_ids, stop)
+    finally:
+        with suppress(FaultlineError):
+            source.close()
+        follower.close()
+    accounting = pipeline.accounting
+    accounting.seconds = time.monotonic() - began
+    return accounting

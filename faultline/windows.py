@@ -1,0 +1,195 @@
+"""From stored rows to the windows detectors see: cut, count and summarise a range of event time in one go."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+import telemetry
+from faultline.worker import MAX_SPAN_US
+from telemetry import Window
+
+Ints = npt.NDArray[np.int64]
+Calls = dict[tuple[str, str], float]
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Non-late rows of a range of event time, as the store holds them.
+
+    `logs`: time, service, template_id, severity_number. `metrics`: time, service, metric, value. `spans`: all span
+    columns but attributes and origin, chosen by their end, and those of the minutes before for their parents' sake.
+    """
+
+    logs: pa.Table
+    metrics: pa.Table
+    spans: pa.Table
+
+
+def cut(rows: Rows, start: int, end: int, width: int, canonical: Mapping[int, int]) -> Iterator[tuple[Window, Calls]]:
+    """Yield each window of [start, end) with the calls seen in it, `width` apart; times are us since the epoch.
+
+    `canonical` maps a template id to the id it is counted under.
+    """
+    metrics = _metric_windows(rows.metrics)
+    logs = _log_windows(rows.logs, start, width, canonical)
+    spans, calls = _span_windows(rows.spans, start, end, width)
+    edges = np.arange(start, end + 1, width, dtype=np.int64)
+    metric_at, log_at, span_at, call_at = (
+        np.searchsorted(_us(t["time"]), edges) for t in (metrics, logs, spans, calls)
+    )
+    for i, left in enumerate(edges[:-1].tolist()):
+        window = Window(
+            left,
+            left + width,
+            _slice(metrics, metric_at, i),
+            _slice(logs, log_at, i),
+            _slice(spans, span_at, i),
+        )
+        yield window, _calls(_slice(calls, call_at, i))
+
+
+def _slice(table: pa.Table, edges: Ints, i: int) -> pa.Table:
+    return table.slice(int(edges[i]), int(edges[i + 1] - edges[i]))
+
+
+def _calls(table: pa.Table) -> Calls:
+    names = zip(table["caller"].to_pylist(), table["service"].to_pylist(), strict=True)
+    return dict(zip(names, table["count"].to_pylist(), strict=True))
+
+
+def _us(column: pa.ChunkedArray) -> Ints:
+    return np.asarray(column.cast(pa.int64()).to_numpy())
+
+
+def _metric_windows(metrics: pa.Table) -> pa.Table:
+    ordered = metrics.sort_by([("time", "ascending"), ("service", "ascending"), ("metric", "ascending")])
+    return ordered.select(telemetry.WINDOW_METRICS.names).cast(telemetry.WINDOW_METRICS)
+
+
+def _log_windows(logs: pa.Table, start: int, width: int, canonical: Mapping[int, int]) -> pa.Table:
+    """Count log rows by window, service, canonical template and severity."""
+    begins = _window_of(_us(logs["time"]), start, width)
+    ids = _canonical_ids(logs["template_id"], canonical)
+    keyed = pa.table(
+        {
+            "time": pa.array(begins).cast(telemetry.TIME),
+            "service": logs["service"],
+            "template_id": ids,
+            "severity_number": logs["severity_number"],
+        }
+    )
+    keys = keyed.column_names
+    sums = keyed.group_by(keys).aggregate([([], "count_all")]).rename_columns([*keys, "count"])
+    return sums.sort_by([(key, "ascending") for key in keys]).cast(telemetry.WINDOW_LOGS)
+
+
+def _canonical_ids(ids: pa.ChunkedArray, canonical: Mapping[int, int]) -> pa.Array:
+    encoded = ids.combine_chunks().dictionary_encode()
+    distinct = [canonical.get(value, value) for value in encoded.dictionary.to_pylist()]
+    return pa.array(distinct, pa.int64()).take(encoded.indices)
+
+
+def _window_of(times: Ints, start: int, width: int) -> Ints:
+    return np.asarray(start + (times - start) // width * width)
+
+
+_SPAN_SUMS = """
+    SELECT time, service, operation, caller, count(*) AS count, sum(error::INT) AS errors,
+           quantile_cont(duration, .5) AS duration_p50_us, quantile_cont(duration, .95) AS duration_p95_us,
+           quantile_cont(own, .5) AS self_p50_us, quantile_cont(own, .95) AS self_p95_us,
+           sum((error AND NOT child_error)::INT) AS error_origins
+    FROM spans GROUP BY ALL ORDER BY time, service, operation, caller
+"""
+
+
+def _span_windows(spans: pa.Table, start: int, end: int, width: int) -> tuple[pa.Table, pa.Table]:
+    """Return WINDOW_SPANS rows, and (time, caller, service, count) of calls between services."""
+    import duckdb
+
+    if not len(spans):
+        calls = pa.schema([*(telemetry.WINDOW_SPANS.field(n) for n in ("time", "caller", "service", "count"))])
+        return telemetry.WINDOW_SPANS.empty_table(), calls.empty_table()
+    ends = _us(spans["time"]) + np.clip(spans["duration_us"].to_numpy(), 0, MAX_SPAN_US)
+    family = _family(spans, _window_of(ends, start, width))
+    inside = pa.array((ends >= start) & (ends < end))
+    flat = pa.table(
+        {
+            "time": pa.array(_window_of(ends, start, width)),
+            "service": spans["service"],
+            "operation": spans["operation"],
+            "caller": family.caller,
+            "duration": pc.cast(spans["duration_us"], pa.float64()),
+            "own": pa.array(family.own),
+            "error": pc.equal(spans["status"], "error"),
+            "child_error": pa.array(family.child_error),
+        }
+    ).filter(inside)
+    with duckdb.connect(config={"threads": 1}) as connection:
+        connection.register("spans", flat)
+        sums = connection.sql(_SPAN_SUMS).to_arrow_table().cast(telemetry.WINDOW_SPANS)
+    between = sums.filter(pc.and_(pc.is_valid(sums["caller"]), pc.not_equal(sums["caller"], sums["service"])))
+    calls = between.group_by(["time", "caller", "service"]).aggregate([("count", "sum")])
+    calls = calls.rename_columns(["time", "caller", "service", "count"])
+    return sums, calls.sort_by([("time", "ascending"), ("caller", "ascending"), ("service", "ascending")])
+
+
+@dataclass(frozen=True)
+class _Family:
+    """What a span's parent and children say about it: one value a span."""
+
+    caller: pa.Array
+    own: npt.NDArray[np.float64]
+    child_error: npt.NDArray[np.bool_]
+
+
+def _family(spans: pa.Table, window: Ints) -> _Family:
+    """Find each span's parent within the same table; own time is its duration less what its children cover.
+
+    A span knows of relatives only what has ended by the end of its own window: the result for a window is then the
+    same whether later windows are in the table or not.
+    """
+    ids, parents = _codes(spans)
+    order = np.argsort(ids, kind="stable")
+    at = np.clip(np.searchsorted(ids[order], parents), 0, len(ids) - 1)
+    parent = np.where((parents >= 0) & (ids[order][at] == parents), order[at], -1)
+    sees_parent = (parent >= 0) & (window[parent] <= window)
+    caller = spans["service"].combine_chunks().take(pa.array(np.where(sees_parent, parent, 0), mask=~sees_parent))
+    seen = (parent >= 0) & (window <= window[parent])
+    begin = _us(spans["time"])
+    finish = begin + np.maximum(spans["duration_us"].to_numpy(), 0)
+    covered = _covered(parent[seen], begin[seen], finish[seen], begin, finish)
+    child_error = np.zeros(len(spans), dtype=bool)
+    np.logical_or.at(child_error, parent[seen], pc.equal(spans["status"], "error").to_numpy()[seen])
+    return _Family(caller, np.maximum(finish - begin - covered, 0).astype(float), child_error)
+
+
+def _codes(spans: pa.Table) -> tuple[Ints, Ints]:
+    """Number (trace, span) pairs; parents that are null or not there get -1."""
+    child = pc.binary_join_element_wise(spans["trace_id"], spans["span_id"], "/").combine_chunks()
+    parent = pc.binary_join_element_wise(spans["trace_id"], spans["parent_span_id"], "/").combine_chunks()
+    encoded = child.dictionary_encode()
+    found = pc.fill_null(pc.index_in(parent, encoded.dictionary), -1)
+    return encoded.indices.to_numpy().astype(np.int64), found.to_numpy().astype(np.int64)
+
+
+def _covered(parent: Ints, begin: Ints, finish: Ints, all_begin: Ints, all_finish: Ints) -> Ints:
+    """Return per span the time covered by the union of its children, each clipped to the span itself."""
+    covered = np.zeros(len(all_begin), dtype=np.int64)
+    if not len(parent):
+        return covered
+    begin = np.maximum(begin, all_begin[parent])
+    finish = np.minimum(finish, all_finish[parent])
+    order = np.lexsort((begin, parent))
+    parent, begin, finish = parent[order], begin[order], finish[order]
+    # Shifting each parent's children beyond all times of the parent before makes one running maximum serve all.
+    span = int(finish.max() - begin.min()) + 1
+    shift = np.cumsum(np.concatenate(([0], (np.diff(parent) != 0).astype(np.int64)))) * span
+    reach = np.maximum.accumulate(finish + shift)
+    before = np.concatenate(([begin[0] + shift[0]], reach[:-1]))
+    fresh = np.maximum(finish + shift - np.maximum(begin + shift, before), 0)
+    np.add.at(covered, parent, fresh)
+    return covered

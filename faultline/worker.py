@@ -1,0 +1,224 @@
+"""The per-partition stage: decoded batch in, rows for the store out, with the lateness and accounting they need.
+
+All state of a partition is here and nowhere else, so that any worker can take a partition over from its snapshot.
+"""
+
+import struct
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field, fields
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+import orjson
+import pyarrow as pa
+import pyarrow.compute as pc
+
+import telemetry
+from telemetry import Batch, CorruptState, Partition
+
+if TYPE_CHECKING:
+    from parsing import Parser
+
+STATE_VERSION = 1
+_NO_TIME = -(2**62)
+# Spans end after they start; a span counts from its end, but no span holds event time back longer than this.
+MAX_SPAN_US = 300_000_000
+
+Times = npt.NDArray[np.int64]
+
+
+@dataclass
+class EventClock:
+    """Event time of one ordered stream of rows, in microseconds since the epoch.
+
+    A row is late when it is more than `lateness_us` behind the newest time confirmed before it. A time is confirmed
+    by the row after it: one stray timestamp in the future moves nothing.
+    """
+
+    lateness_us: int
+    high: int = _NO_TIME
+    last: int = _NO_TIME
+
+    def late(self, times: Times) -> npt.NDArray[np.bool_]:
+        """Return for each row, in order, whether it is late; moves the clock."""
+        if not len(times):
+            return np.zeros(0, dtype=bool)
+        confirmed = np.minimum(times, np.concatenate(([self.last], times[:-1])))
+        high = np.maximum.accumulate(np.concatenate(([self.high], confirmed)))
+        self.high, self.last = int(high[-1]), int(times[-1])
+        return np.asarray(times < high[:-1] - self.lateness_us)
+
+    def advance(self, watermark: int) -> None:
+        """Let event time pass without a row: rows older than `watermark` will be late."""
+        self.high = max(self.high, watermark + self.lateness_us)
+
+    @property
+    def watermark(self) -> int | None:
+        """Event time below which only late rows can come, or None before two rows were seen."""
+        return None if self.high == _NO_TIME else self.high - self.lateness_us
+
+
+@dataclass
+class Counts:
+    """Running totals of a partition: read = stored + joined + dead_lettered + filtered."""
+
+    read: int = 0
+    stored: int = 0
+    joined: int = 0
+    dead_lettered: int = 0
+    filtered: int = 0
+    late: int = 0
+
+    def __add__(self, other: "Counts") -> "Counts":
+        return Counts(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
+
+    @property
+    def balanced(self) -> bool:
+        """Whether every unit read is accounted for."""
+        return self.read == self.stored + self.joined + self.dead_lettered + self.filtered
+
+
+@dataclass
+class _Held:
+    """Rows at or after the position the parser has finished with; they wait for the held-back record before them."""
+
+    metrics: pa.Table = field(default_factory=telemetry.METRICS.empty_table)
+    spans: pa.Table = field(default_factory=telemetry.SPANS.empty_table)
+    dead_letters: pa.Table = field(default_factory=telemetry.DEAD_LETTERS.empty_table)
+    lines: pa.Array = field(default_factory=lambda: pa.array([], pa.int64()))
+
+    @property
+    def units(self) -> int:
+        letters = pc.sum(self.dead_letters["units"]).as_py() or 0
+        return int(len(self.lines) + len(self.metrics) + len(self.spans) + letters)
+
+
+class PartitionWorker:
+    """Turns the batches of one partition into table rows.
+
+    `position` is the next position not yet fully dealt with; a snapshot belongs to exactly that position.
+    """
+
+    def __init__(self, partition: Partition, parser: "Parser", lateness_us: int) -> None:
+        self.partition = partition
+        self.position = 0
+        self.closed = False
+        self.counts = Counts()
+        self._parser = parser
+        self._clocks = {kind: EventClock(lateness_us) for kind in ("logs", "metrics", "spans")}
+        self._held = _Held()
+
+    def process(self, batch: Batch) -> dict[str, pa.Table]:
+        """Return the rows that are complete after this batch, by table name."""
+        parsed = self._parser.process(batch.lines, batch.next, batch.closed)
+        self.closed = batch.closed
+        arrived = _Held(batch.metrics, batch.spans, batch.dead_letters, batch.lines["offset"])
+        return self._release(parsed, arrived, batch.read, batch.filtered)
+
+    def release(self) -> dict[str, pa.Table]:
+        """Return rows the parser held back in case the next line continues them (the stream is idle)."""
+        return self._release(self._parser.release(), _Held(), 0, 0)
+
+    def _release(self, parsed: telemetry.Parsed, arrived: _Held, read: int, filtered: int) -> dict[str, pa.Table]:
+        before = self._held.units
+        ready, self._held = _split(self._held, arrived, parsed.next)
+        rows = {
+            "logs": self._flag_late("logs", parsed.logs, _times(parsed.logs)),
+            "metrics": self._flag_late("metrics", ready.metrics, _times(ready.metrics)),
+            "spans": self._flag_late("spans", ready.spans, _span_ends(ready.spans)),
+            "templates": parsed.templates,
+            "lineage": self._stamp_lineage(parsed.lineage),
+            "dead_letters": ready.dead_letters,
+        }
+        self.counts += Counts(
+            read=read + before - self._held.units,
+            stored=sum(len(rows[name]) for name in ("logs", "metrics", "spans")),
+            joined=parsed.joined,
+            dead_lettered=pc.sum(ready.dead_letters["units"]).as_py() or 0,
+            filtered=filtered + parsed.filtered,
+        )
+        self.position = parsed.next
+        return {name: table for name, table in rows.items() if len(table)}
+
+    def _flag_late(self, kind: str, rows: pa.Table, times: Times) -> pa.Table:
+        if not len(rows):
+            return rows
+        late = self._clocks[kind].late(times)
+        self.counts.late += int(late.sum())
+        schema = telemetry.TABLES[kind]
+        index = schema.get_field_index("late")
+        return rows.set_column(index, schema.field("late"), pa.array(late))
+
+    def _stamp_lineage(self, rules: pa.Table) -> pa.Table:
+        """Date rules no earlier than the watermark, so that a rule caused by a late record is still seen."""
+        watermark = self._clocks["logs"].watermark
+        if not len(rules) or watermark is None:
+            return rules
+        times = np.maximum(_times(rules), watermark)
+        return rules.set_column(0, telemetry.LINEAGE.field("time"), pa.array(times).cast(telemetry.TIME))
+
+    @property
+    def watermark(self) -> int | None:
+        """Event time (us) below which this partition has only late rows left; None before its first rows."""
+        marks = [clock.watermark for clock in self._clocks.values() if clock.watermark is not None]
+        return min(marks, default=None)
+
+    def advance(self, watermark: int) -> None:
+        """Let event time pass on an idle partition."""
+        for clock in self._clocks.values():
+            clock.advance(watermark)
+
+    def snapshot(self) -> bytes:
+        """Return the state that belongs to `position`: a JSON header, its length before it, and the parser's state."""
+        clocks = {kind: [clock.high, clock.last] for kind, clock in self._clocks.items()}
+        header = orjson.dumps({"closed": self.closed, "counts": asdict(self.counts), "clocks": clocks})
+        return struct.pack("<I", len(header)) + header + self._parser.snapshot()
+
+    @classmethod
+    def restore(
+        cls, partition: Partition, position: int, payload: bytes, lateness_us: int, parser: Callable[[bytes], "Parser"]
+    ) -> "PartitionWorker":
+        """Return the worker as it was at `position`. Raises CorruptState."""
+        try:
+            (length,) = struct.unpack_from("<I", payload)
+            header = orjson.loads(payload[4 : 4 + length])
+            worker = cls(partition, parser(payload[4 + length :]), lateness_us)
+            worker.position, worker.closed = position, bool(header["closed"])
+            worker.counts = Counts(**header["counts"])
+            for kind, (high, last) in header["clocks"].items():
+                worker._clocks[kind].high, worker._clocks[kind].last = high, last
+        except (struct.error, orjson.JSONDecodeError, KeyError, TypeError) as error:
+            raise CorruptState(f"state of {partition.app_id} at {position}: {error}") from None
+        return worker
+
+
+def _split(held: _Held, arrived: _Held, position: int) -> tuple[_Held, _Held]:
+    """Return what lies below `position` and what does not."""
+
+    def part(name: str) -> tuple[pa.Table, pa.Table]:
+        rows = pa.concat_tables([getattr(held, name), getattr(arrived, name)])
+        below = pc.less(rows["offset"], position)
+        return rows.filter(below), rows.filter(pc.invert(below))
+
+    metrics, spans, letters = part("metrics"), part("spans"), part("dead_letters")
+    lines = pa.chunked_array([held.lines, *_chunks(arrived.lines)], pa.int64())
+    waiting = lines.filter(pc.greater_equal(lines, position)).combine_chunks()
+    return (
+        _Held(metrics[0], spans[0], letters[0]),
+        _Held(metrics[1], spans[1], letters[1], waiting),
+    )
+
+
+def _chunks(column: pa.Array | pa.ChunkedArray) -> list[pa.Array]:
+    return column.chunks if isinstance(column, pa.ChunkedArray) else [column]
+
+
+def _times(rows: pa.Table, column: str = "time") -> Times:
+    return np.asarray(rows[column].cast(pa.int64()).to_numpy())
+
+
+def _span_ends(spans: pa.Table) -> Times:
+    """Spans are exported when they end, so that is when they count."""
+    durations = spans["duration_us"].to_numpy()
+    return _times(spans) + np.clip(durations, 0, MAX_SPAN_US)
