@@ -1,0 +1,327 @@
+"""Whatever looks across partitions: detect in closed windows, group into incidents, rank suspects, store all of it.
+
+It works from the tables alone, up to the watermark of the ledger, so it neither knows nor cares who wrote the rows.
+Its results depend on the windows' contents only; how many windows it handles at a time changes nothing.
+"""
+
+import struct
+import threading
+from collections import deque
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+import orjson
+import pyarrow as pa
+import pyarrow.compute as pc
+import structlog
+
+from faultline import windows
+from faultline.worker import MAX_SPAN_US
+from telemetry import CorruptState, FaultlineError, Partition, Window
+
+if TYPE_CHECKING:
+    from detection import IncidentUpdate
+    from faultline.own_metrics import OwnMetrics
+    from faultline.settings import Settings
+    from storage import Reader, Store
+
+log = structlog.get_logger()
+
+APP = Partition("correlator", "correlator")
+STATE_VERSION = 1
+_CHUNK = 60  # windows read from the store at a time
+_HISTORY_US = 40 * 60_000_000  # how much a diagnosis may look back
+_SKIP_AFTER_US = 10 * 60_000_000  # longer silences are stepped over rather than walked through
+_CALLS_HALF_LIFE = 360  # windows after which a call counts half
+_MAX_CALLS = 20_000
+_CLOSED = 2**62
+
+
+@dataclass
+class _Output:
+    """Rows of the correlator's tables; each remembers the end of the window it comes from as its position."""
+
+    tables: dict[str, list[pa.Table]] = field(default_factory=dict)
+
+    def add(self, name: str, rows: pa.Table, position: int) -> None:
+        if len(rows):
+            column = pa.array(np.full(len(rows), position, dtype=np.int64))
+            self.tables.setdefault(name, []).append(rows.append_column("position", column))
+
+    def take(self) -> dict[str, pa.Table]:
+        tables = {name: pa.concat_tables(parts) for name, parts in self.tables.items()}
+        self.tables = {}
+        return tables
+
+
+class Correlator:
+    """One per store. `advance` handles every window that the named partitions have closed since the last call.
+
+    `position` is the end of the last window handled (us since the epoch), None before the first. Raises StoreError.
+    """
+
+    def __init__(self, store: "Store", settings: "Settings") -> None:
+        from detection import Detector, IncidentBook
+
+        self._reader: Reader = store.reader()
+        self._writer = store.writer()
+        self._settings = settings
+        self._width = settings.windows.window_s * 1_000_000
+        self._detector, self._book = Detector(), IncidentBook()
+        self._calls: dict[tuple[str, str], float] = {}
+        self._canonical: dict[int, int] = {}
+        self._history: deque[Window] = deque()
+        self._output = _Output()
+        self.position: int | None = None
+        self._committed = self._snapshot_position = 0
+        self._restore()
+
+    @property
+    def open_incidents(self) -> int:
+        """Incidents open now."""
+        return self._book.open_count
+
+    def advance(self, apps: Iterable[str], *, final: bool = False, stop: threading.Event | None = None) -> int:
+        """Handle all closed windows and commit; returns how many. `final`: nothing more will come, close all."""
+        limit = self._watermark(frozenset(apps), final)
+        handled = 0
+        while limit is not None and not (stop and stop.is_set()):
+            start = self._next_start(limit)
+            if start is None:
+                break
+            end = min(start + _CHUNK * self._width, start + (limit - start) // self._width * self._width)
+            if end <= start:
+                break
+            handled += self._advance_to(start, end)
+        return handled
+
+    def _watermark(self, apps: frozenset[str], final: bool) -> int | None:
+        """Event time below which no partition of `apps` has anything but late rows left."""
+        self._reader.refresh()
+        sql = """SELECT app_id, epoch_us(max(watermark)) AS mark, bool_or(closed) AS closed, max(read) AS read
+                 FROM raw_ledger GROUP BY app_id"""
+        rows = [row for row in self._reader.query(sql).to_pylist() if row["app_id"] in apps]
+        if len(rows) < len(apps) or not rows:
+            return None
+        if final or all(row["closed"] for row in rows):
+            return self._last_time()
+        marks = [row["mark"] for row in rows if not row["closed"]]
+        return None if None in marks else min(marks)
+
+    def _last_time(self) -> int | None:
+        """The end of the window that holds the newest row."""
+        newest = [self._extreme("max", table) for table in ("logs", "metrics", "spans")]
+        known = [time for time in newest if time is not None]
+        return (max(known) // self._width + 1) * self._width if known else None
+
+    def _extreme(self, which: str, table: str, since: int | None = None) -> int | None:
+        end = f"+ least(greatest(duration_us, 0), {MAX_SPAN_US})" if table == "spans" else ""
+        bound = "" if since is None else "AND time >= make_timestamptz(?)"
+        sql = f"SELECT {which}(epoch_us(time) {end}) AS t FROM raw_{table} WHERE NOT late {bound}"  # noqa: S608 (our words)
+        value = self._reader.query(sql, () if since is None else (since,)).to_pylist()[0]["t"]
+        return None if value is None else int(value)
+
+    def _next_start(self, limit: int) -> int | None:
+        """Where to go on: after the last window, or, before the first one or a long silence, at the next row."""
+        if self.position is not None and limit - self.position < _SKIP_AFTER_US:
+            return self.position
+        since = self.position
+        times = [self._extreme("min", table, since) for table in ("logs", "metrics", "spans")]
+        known = [time for time in times if time is not None]
+        if not known:
+            return None
+        first = min(known) // self._width * self._width
+        if self.position is None or first - self.position >= _SKIP_AFTER_US:
+            return first
+        return self.position
+
+    def _advance_to(self, start: int, end: int) -> int:
+        self._follow_lineage(start, end)
+        rows = self._read(start, end)
+        count = 0
+        for window, calls in windows.cut(rows, start, end, self._width, self._canonical):
+            self._handle(window, calls)
+            count += 1
+        self.position = end
+        self._commit()
+        return count
+
+    def _read(self, start: int, end: int) -> windows.Rows:
+        scan = self._reader.scan
+        spans = scan("spans", _SPAN_COLUMNS, start - MAX_SPAN_US, end, where="NOT late")
+        return windows.Rows(
+            scan("logs", ["time", "service", "template_id", "severity_number"], start, end, where="NOT late"),
+            scan("metrics", ["time", "service", "metric", "value"], start, end, where="NOT late"),
+            spans,
+        )
+
+    def _follow_lineage(self, start: int, end: int) -> None:
+        """Count a template that generalised under the id it had first, so that it does not look like a new one."""
+        rules = self._reader.scan("lineage", ["time", "from_id", "to_id", "source", "partition", "offset"], start, end)
+        order = [(name, "ascending") for name in ("time", "source", "partition", "offset", "from_id")]
+        for rule in rules.sort_by(order).select(["from_id", "to_id"]).to_pylist():
+            origin = self._canonical.get(rule["from_id"], rule["from_id"])
+            self._canonical.setdefault(rule["to_id"], origin)
+
+    def _handle(self, window: Window, calls: windows.Calls) -> None:
+        self._remember(window, calls)
+        anomalies = self._detector.update(window)
+        update = self._book.update(window.end, anomalies, self._calls)
+        self._emit(update, window.end)
+        for incident_id in update.rank:
+            self._diagnose(incident_id, window.end)
+
+    def _emit(self, update: "IncidentUpdate", position: int) -> None:
+        self._output.add("anomalies", update.anomalies, position)
+        self._output.add("incidents", update.incidents, position)
+        self._output.add("incident_events", update.events, position)
+
+    def _remember(self, window: Window, calls: windows.Calls) -> None:
+        self._history.append(window)
+        while self._history[0].end <= window.end - _HISTORY_US:
+            self._history.popleft()
+        keep = 0.5 ** (1 / _CALLS_HALF_LIFE)
+        decayed = {edge: weight * keep for edge, weight in self._calls.items()}
+        for edge, count in calls.items():
+            decayed[edge] = decayed.get(edge, 0.0) + count
+        if len(decayed) > _MAX_CALLS:
+            decayed = dict(sorted(decayed.items(), key=lambda item: (-item[1], item[0]))[:_MAX_CALLS])
+        self._calls = decayed
+
+    def _diagnose(self, incident_id: str, now: int) -> None:
+        from rca import Evidence, diagnose, suspects_table
+
+        evidence = Evidence(
+            metrics=pa.concat_tables(w.metrics for w in self._history),
+            logs=pa.concat_tables(w.logs for w in self._history),
+            spans=pa.concat_tables(w.spans for w in self._history),
+            calls=dict(self._calls),
+            templates=self._template_texts(),
+            onset=self._book.onset(incident_id),
+            until=now,
+        )
+        diagnosis = diagnose(evidence)
+        self._output.add("suspects", suspects_table(incident_id, now, diagnosis), now)
+        self._emit(self._book.diagnosed(incident_id, now, diagnosis.verdict, diagnosis.confidence, diagnosis.top), now)
+
+    def _template_texts(self) -> dict[int, str]:
+        ids = pc.unique(pa.chunked_array([c for w in self._history for c in w.logs["template_id"].chunks], pa.int64()))
+        wanted = set(ids.to_pylist())
+        rows = self._reader.query("SELECT template_id, template FROM raw_templates GROUP BY ALL ORDER BY ALL")
+        return {
+            i: text
+            for i, text in zip(rows["template_id"].to_pylist(), rows["template"].to_pylist(), strict=True)
+            if i in wanted
+        }
+
+    def _commit(self) -> None:
+        assert self.position is not None
+        tables = self._output.take()
+        due = self.position - self._snapshot_position >= _CHUNK * self._width
+        states = [self._snapshot()] if due or tables else []
+        if tables or states:
+            self._writer.commit(tables, {APP: (self._committed, self.position)}, states)
+            self._committed = self.position
+            if states:
+                self._snapshot_position = self.position
+
+    def _snapshot(self) -> object:
+        from storage import Snapshot
+
+        header = {
+            "calls": [[*edge, weight] for edge, weight in self._calls.items()],
+            "canonical": [[f"{a:x}", f"{b:x}"] for a, b in self._canonical.items()],
+        }
+        parts = [orjson.dumps(header), self._detector.snapshot(), self._book.snapshot()]
+        payload = struct.pack("<3Q", *map(len, parts)) + b"".join(parts)
+        return Snapshot(APP.app_id, self.position, STATE_VERSION, payload)
+
+    def _restore(self) -> None:
+        from detection import Detector, IncidentBook
+
+        snapshot = self._writer.restore(APP.app_id)
+        if snapshot is None:
+            return
+        if snapshot.format_version != STATE_VERSION:
+            raise CorruptState(
+                f"correlator state has format {snapshot.format_version}, this version reads {STATE_VERSION}"
+            )
+        header, detector, book = _unpack(snapshot.payload)
+        self._detector, self._book = Detector.restore(detector), IncidentBook.restore(book)
+        self._calls = {(caller, callee): weight for caller, callee, weight in header["calls"]}
+        self._canonical = {int(a, 16): int(b, 16) for a, b in header["canonical"]}
+        self.position = self._committed = self._snapshot_position = snapshot.position
+        self._reader.refresh()
+        start = snapshot.position - _HISTORY_US // self._width * self._width
+        rows = self._read(start, snapshot.position)
+        cut = windows.cut(rows, start, snapshot.position, self._width, self._canonical)
+        self._history = deque(window for window, _ in cut)
+
+
+_SPAN_COLUMNS = ["time", "duration_us", "trace_id", "span_id", "parent_span_id", "service", "operation", "status"]
+
+
+def _unpack(payload: bytes) -> tuple[Mapping[str, list[list[str]]], bytes, bytes]:
+    try:
+        a, b, c = struct.unpack_from("<3Q", payload)
+        header, detector, book = payload[24 : 24 + a], payload[24 + a : 24 + a + b], payload[24 + a + b :]
+        return orjson.loads(header), detector, book[:c]
+    except (struct.error, orjson.JSONDecodeError) as error:
+        raise CorruptState(f"correlator state: {error}") from None
+
+
+class CorrelatorThread:
+    """Runs a correlator beside the pipeline; an error in it comes out of the next call."""
+
+    def __init__(self, store: "Store", settings: "Settings", own: "OwnMetrics | None" = None) -> None:
+        self._store, self._settings, self._own = store, settings, own
+        self._apps: frozenset[str] = frozenset()
+        self._wake, self._quit = threading.Event(), threading.Event()
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, name="correlator", daemon=True)
+        self.correlator: Correlator | None = None
+
+    def start(self) -> None:
+        """Start the thread; heavy imports happen in it."""
+        self._thread.start()
+
+    def wake(self, apps: frozenset[str]) -> None:
+        """Say that there may be news from these partitions. Raises what the correlator raised."""
+        self._apps = apps
+        self._wake.set()
+        self._check()
+
+    def finish(self, apps: frozenset[str], stop: threading.Event) -> None:
+        """Stop the thread, then handle what is left, unless `stop` is set. Raises what the correlator raised."""
+        self.close()
+        self._check()
+        if not stop.is_set():
+            (self.correlator or Correlator(self._store, self._settings)).advance(apps, final=True, stop=stop)
+
+    def close(self) -> None:
+        """Stop the thread after the windows it is at."""
+        self._quit.set()
+        self._wake.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def _check(self) -> None:
+        if self._error is not None:
+            raise self._error
+
+    def _run(self) -> None:
+        try:
+            self.correlator = Correlator(self._store, self._settings)
+            while not self._quit.is_set():
+                self._wake.wait()
+                self._wake.clear()
+                self.correlator.advance(self._apps, stop=self._quit)
+                if self._own is not None:
+                    self._own.correlator(self.correlator.position, self.correlator.open_incidents)
+        except FaultlineError as error:
+            self._error = error
+        except Exception as error:  # a bug: the pipeline must stop and say so, not run on without detection
+            log.exception("correlator failed")
+            self._error = error
