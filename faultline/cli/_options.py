@@ -1,0 +1,27 @@
+"""Options that several commands share."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+DEFAULT_STORE = "./faultline-data"
+
+store_option: Callable[[Any], Any] = click.option(
+    "--store",
+    metavar="URL",
+    envvar="FAULTLINE_STORE",
+    default=DEFAULT_STORE,
+    show_default=True,
+    show_envvar=True,
+    help="Where the tables live: a folder or a URL.",
+)
+config_option: Callable[[Any], Any] = click.option(
+    "--config",
+    type=click.Path(path_type=Path, dir_okay=False),
+    envvar="FAULTLINE_CONFIG",
+    show_envvar=True,
+    help="Settings file (TOML).  [default: faultline.toml where it exists]",
+)
+json_option: Callable[[Any], Any] = click.option("--json", "as_json", is_flag=True, help="Print JSON.")

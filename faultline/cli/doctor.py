@@ -1,0 +1,34 @@
+"""`faultline doctor`."""
+
+from pathlib import Path
+
+import click
+
+from faultline.cli._options import config_option, json_option
+
+
+@click.command()
+@click.option("--store", metavar="URL", envvar="FAULTLINE_STORE", show_envvar=True, help="The store to check.")
+@config_option
+@json_option
+@click.pass_context
+def doctor(context: click.Context, store: str | None, config: Path | None, as_json: bool) -> None:
+    """Check this machine and the store, and say what is missing.
+
+    Exits 1 if a check fails; a WARN does not keep the main job from running.
+
+    \b
+    Example:
+      faultline doctor --store ./faultline-data
+    """
+    from faultline.cli._output import print_json
+    from faultline.cli._text import one_line
+    from faultline.doctor import examine
+
+    findings = list(examine(config, store))
+    if as_json:
+        print_json([vars(finding) for finding in findings])
+    else:
+        for finding in findings:
+            click.echo(f"{finding.level:<4}  {finding.name}: {one_line(finding.detail)}")
+    context.exit(int(any(finding.level == "FAIL" for finding in findings)))

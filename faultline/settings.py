@@ -1,0 +1,201 @@
+"""Settings of the pipeline: command line over environment over file over defaults, each field documented.
+
+`load` reads them and turns every mistake into one line that names the source it came from. The setting
+`windows.window_s` is `window_s` in table `[windows]` of the TOML file, and `FAULTLINE_WINDOWS_WINDOW_S` outside.
+"""
+
+import os
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, EnvSettingsSource, NoDecode, SettingsConfigDict
+
+from telemetry import SettingsError
+
+if TYPE_CHECKING:
+    from parsing import ParserSettings
+
+DEFAULT_FILE = "faultline.toml"
+CONFIG_VARIABLE = "FAULTLINE_CONFIG"
+PREFIX = "FAULTLINE_"
+
+
+def _split(value: object) -> object:
+    """Let a list also be written as one comma-separated text, as environment variables need it."""
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+TextList = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
+
+
+class _Group(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class Kafka(_Group):
+    """The Kafka source."""
+
+    bootstrap: TextList = Field(("localhost:9092",), min_length=1, description="Brokers to ask first, as `host:port`.")
+    topics: TextList = Field(("logs", "metrics", "spans"), min_length=1, description="Topics to read.")
+    group: str = Field("faultline", min_length=1, description="Consumer group; its workers share the partitions.")
+    security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
+        "PLAINTEXT", description="How to talk to the brokers."
+    )
+    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = Field(
+        "PLAIN", description="How to log in, where the protocol is one of the SASL ones."
+    )
+    sasl_username: str | None = Field(None, description="User name for SASL.")
+    sasl_password: SecretStr | None = Field(None, description="Password for SASL; never printed or logged.")
+    ssl_cafile: Path | None = Field(None, description="CA certificates (PEM) to trust; unset: those of the system.")
+
+
+class Parsing(_Group):
+    """How log lines become records and templates."""
+
+    format: str = Field(
+        "auto",
+        min_length=1,
+        description="Header format of raw lines: `auto` finds it per service, `message` says there is none, or a name.",
+    )
+    year: int | None = Field(None, ge=1970, le=2261, description="Year of time stamps that state none.")
+
+
+class Windows(_Group):
+    """Event-time windows, in which detectors see the world."""
+
+    window_s: int = Field(10, ge=1, le=3600, description="Length of a window in seconds.")
+    allowed_lateness_s: float = Field(
+        5.0, ge=0, le=3600, description="Seconds a record may lag behind its partition before it counts as late."
+    )
+    idle_s: float = Field(
+        30.0, gt=0, le=86_400, description="A live partition silent for this many seconds holds no window open."
+    )
+
+
+class Commit(_Group):
+    """When rows become durable."""
+
+    interval_s: float = Field(1.0, ge=0.1, le=60, description="Rows are committed at most once in this many seconds.")
+    max_bytes: int = Field(64 * 2**20, ge=2**20, le=2**32, description="Commit earlier at this many pending bytes.")
+    snapshot_s: float = Field(10.0, ge=1, le=600, description="Seconds between saved states of the stages.")
+
+
+class Metrics(_Group):
+    """The pipeline's own metrics."""
+
+    port: int = Field(0, ge=0, le=65_535, description="Loopback port of `/metrics` and `/healthz`; 0 is off.")
+
+
+class Log(_Group):
+    """The pipeline's own log, on standard error."""
+
+    level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level to write.")
+    format: Literal["auto", "json", "text"] = Field("auto", description="`auto`: text on a terminal, JSON elsewhere.")
+
+
+class Settings(BaseSettings):
+    """All settings. Immutable; every field has a default, so that `Settings()` is a working set."""
+
+    model_config = SettingsConfigDict(
+        extra="forbid", frozen=True, env_prefix=PREFIX, env_nested_delimiter="_", env_nested_max_split=1
+    )
+
+    store: str = Field("./faultline-data", min_length=1, description="Where the tables live: a folder or a URL.")
+    kafka: Kafka = Kafka()
+    parsing: Parsing = Parsing()
+    windows: Windows = Windows()
+    commit: Commit = Commit()
+    metrics: Metrics = Metrics()
+    log: Log = Log()
+
+    @classmethod
+    def settings_customise_sources(cls, settings_cls: Any, init_settings: Any, **_: Any) -> tuple[Any, ...]:
+        """Take values from the constructor only: `load` merges the sources, so that it can name them in errors."""
+        return (init_settings,)
+
+    def parser(self) -> "ParserSettings":
+        """Return what the parsing stage needs of these settings."""
+        from parsing import ParserSettings
+
+        return ParserSettings(format=self.parsing.format, year=self.parsing.year)
+
+
+Sources = Sequence[tuple[str, Mapping[str, Any]]]
+
+
+def load(config: str | Path | None = None, flags: Mapping[str, Any] | None = None) -> Settings:
+    """Read all sources and validate; `flags` maps dotted names to values, where None or an empty tuple is "not given".
+
+    `config` defaults to `$FAULTLINE_CONFIG`, else to `faultline.toml` where that exists. Raises SettingsError.
+    """
+    path = config or os.environ.get(CONFIG_VARIABLE) or (DEFAULT_FILE if Path(DEFAULT_FILE).exists() else None)
+    sources = [
+        ("the command line", _nest(flags or {})),
+        ("the environment", EnvSettingsSource(Settings)()),
+        (str(path), _read_file(Path(path)) if path else {}),
+    ]
+    merged: dict[str, Any] = {}
+    for _, values in reversed(sources):
+        merged = _merge(merged, values)
+    try:
+        return Settings(**merged)
+    except ValidationError as error:
+        raise SettingsError(_explain(error, sources)) from None
+
+
+def fields() -> Iterator[tuple[str, str, FieldInfo]]:
+    """Yield every setting: its dotted name, its environment variable and what pydantic knows of it."""
+    for name, info in Settings.model_fields.items():
+        group = info.annotation
+        inner = group.model_fields if isinstance(group, type) and issubclass(group, _Group) else {}
+        for key, field in inner.items():
+            yield f"{name}.{key}", f"{PREFIX}{name}_{key}".upper(), field
+        if not inner:
+            yield name, f"{PREFIX}{name}".upper(), info
+
+
+def _nest(flags: Mapping[str, Any]) -> dict[str, Any]:
+    nested: dict[str, Any] = {}
+    for name, value in flags.items():
+        if value not in (None, ()):
+            group, _, field = name.rpartition(".")
+            (nested.setdefault(group, {}) if group else nested)[field] = value
+    return nested
+
+
+def _read_file(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingsError(f"cannot read the settings file {path}: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"the settings file {path} is not TOML: {error}") from None
+
+
+def _merge(low: Mapping[str, Any], high: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(low)
+    for key, value in high.items():
+        both = isinstance(value, Mapping) and isinstance(merged.get(key), Mapping)
+        merged[key] = _merge(merged[key], value) if both else value
+    return merged
+
+
+def _explain(error: ValidationError, sources: Sources) -> str:
+    """One line for the first mistake: setting, value (unless secret), where it was set, what would be right."""
+    found = error.errors(include_url=False)[0]
+    keys = [key for key in found["loc"] if isinstance(key, str)]
+    name = ".".join(keys)
+    origin = next((label for label, values in sources if _holds(values, keys)), "the defaults")
+    if found["type"] == "extra_forbidden":
+        return f"unknown setting {name} in {origin}; there are: {', '.join(name for name, _, _ in fields())}"
+    shown = "" if "password" in name else f" = {found['input']!r}"
+    more = f" ({error.error_count() - 1} more wrong)" if error.error_count() > 1 else ""
+    return f"setting {name}{shown} in {origin}: {found['msg']}{more}"
+
+
+def _holds(values: Any, keys: Sequence[str]) -> bool:
+    return not keys or (isinstance(values, Mapping) and keys[0] in values and _holds(values[keys[0]], keys[1:]))
