@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import orjson
 import pyarrow as pa
-import pyarrow.compute as pc
 import structlog
 
 from faultline import windows
@@ -36,7 +35,7 @@ _HISTORY_US = 40 * 60_000_000  # how much a diagnosis may look back
 _SKIP_AFTER_US = 10 * 60_000_000  # longer silences are stepped over rather than walked through
 _CALLS_HALF_LIFE = 360  # windows after which a call counts half
 _MAX_CALLS = 20_000
-_CLOSED = 2**62
+_WARN = 13
 
 
 @dataclass
@@ -193,28 +192,36 @@ class Correlator:
     def _diagnose(self, incident_id: str, now: int) -> None:
         from rca import Evidence, diagnose, suspects_table
 
+        onset = self._book.onset(incident_id)
         evidence = Evidence(
             metrics=pa.concat_tables(w.metrics for w in self._history),
             logs=pa.concat_tables(w.logs for w in self._history),
             spans=pa.concat_tables(w.spans for w in self._history),
             calls=dict(self._calls),
-            templates=self._template_texts(),
-            onset=self._book.onset(incident_id),
+            templates=self._messages(onset, now),
+            onset=onset,
             until=now,
         )
         diagnosis = diagnose(evidence)
         self._output.add("suspects", suspects_table(incident_id, now, diagnosis), now)
         self._emit(self._book.diagnosed(incident_id, now, diagnosis.verdict, diagnosis.confidence, diagnosis.top), now)
 
-    def _template_texts(self) -> dict[int, str]:
-        ids = pc.unique(pa.chunked_array([c for w in self._history for c in w.logs["template_id"].chunks], pa.int64()))
-        wanted = set(ids.to_pylist())
-        rows = self._reader.query("SELECT template_id, template FROM raw_templates GROUP BY ALL ORDER BY ALL")
-        return {
-            i: text
-            for i, text in zip(rows["template_id"].to_pylist(), rows["template"].to_pylist(), strict=True)
-            if i in wanted
-        }
+    def _messages(self, onset: int, now: int) -> dict[int, str]:
+        """Return one message a template: its newest since shortly before the onset, else the first ever seen.
+
+        A parameter may name the service that failed, so a message says more than its template.
+        """
+        seen = self._reader.query(
+            "SELECT template_id, min(example) AS body FROM raw_templates GROUP BY ALL ORDER BY ALL"
+        )
+        texts = dict(zip(seen["template_id"].to_pylist(), seen["body"].to_pylist(), strict=True))
+        columns = ["time", "template_id", "body", "severity_number", "source", "partition", "offset"]
+        where = f"NOT late AND severity_number >= {_WARN}"
+        recent = self._reader.scan("logs", columns, onset - 3 * self._width, now, where=where)
+        order = [(name, "ascending") for name in ("time", "source", "partition", "offset")]
+        for row in recent.sort_by(order).select(["template_id", "body"]).to_pylist():
+            texts[self._canonical.get(row["template_id"], row["template_id"])] = row["body"]
+        return texts
 
     def _commit(self) -> None:
         assert self.position is not None
@@ -293,12 +300,11 @@ class CorrelatorThread:
         self._wake.set()
         self._check()
 
-    def finish(self, apps: frozenset[str], stop: threading.Event) -> None:
-        """Stop the thread, then handle what is left, unless `stop` is set. Raises what the correlator raised."""
+    def finish(self, apps: frozenset[str]) -> None:
+        """Stop the thread, then handle what is left to the end. Raises what the correlator raised."""
         self.close()
         self._check()
-        if not stop.is_set():
-            (self.correlator or Correlator(self._store, self._settings)).advance(apps, final=True, stop=stop)
+        (self.correlator or Correlator(self._store, self._settings)).advance(apps, final=True)
 
     def close(self) -> None:
         """Stop the thread after the windows it is at."""

@@ -323,9 +323,11 @@ def run_pipeline(
     stop: threading.Event,
     on_progress: Callable[[Pipeline, "Correlator"], None] | None = None,
     own: "OwnMetrics | None" = None,
+    close_windows: bool = False,
 ) -> Accounting:
     """Run until `stop` is set or, with `once`, the source is read to its end; then drain, commit and return.
 
+    `close_windows`: at the end, detect in what came so far as if nothing more would come; with `once` that is so.
     Raises SourceError, StoreError. What is committed stays; a later run goes on from there.
     """
     from faultline.correlator import CorrelatorThread
@@ -341,7 +343,8 @@ def run_pipeline(
             if on_progress:
                 on_progress(pipeline, follower.correlator)
         pipeline.flush(snapshot=True)
-        follower.finish(pipeline.app_ids, stop)
+        if close_windows or (once and source.finished):
+            follower.finish(pipeline.app_ids)
     finally:
         with suppress(FaultlineError):
             source.close()
