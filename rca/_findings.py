@@ -1,0 +1,37 @@
+"""One finding: one signal of one service that changed, before anything is ranked."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from rca._evidence import EvidenceRow
+
+
+@dataclass(frozen=True)
+class Finding:
+    """`kind`: where it was seen ("metric", "log", "span"); `role`: see `metric_kind`; `z`: signed deviation in robust
+    standard deviations; `strength`: log(1 + |z|) times how much such a signal says about its own service.
+    """
+
+    service: str
+    kind: str
+    role: str
+    signal: str
+    z: float
+    strength: float
+    expected: float | None
+    observed: float | None
+    text: str
+
+    def row(self) -> EvidenceRow:
+        """Return it as an evidence row."""
+        return EvidenceRow(self.kind, self.signal, round(self.strength, 6), self.expected, self.observed, self.text)
+
+
+def number(value: float) -> str:
+    """Return a number as people read it: four significant digits, no exponent for everyday sizes."""
+    if not np.isfinite(value):
+        return "unknown"
+    if 1e-3 <= abs(value) < 1e6 or value == 0:
+        return f"{value:.4g}" if abs(value) < 10_000 else f"{value:,.0f}"
+    return f"{value:.3e}"

@@ -1,0 +1,58 @@
+"""From findings to one score a service: its own evidence, less what the services it calls explain."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from rca._findings import Finding
+from rca._panel import Floats
+
+_KIND_WEIGHT = {"metric": 1.0, "log": 1.0, "span": 1.0}
+_EXPLAINED = 0.7
+"""Largest share of a symptom that an at least equally suspicious callee takes away."""
+
+
+@dataclass(frozen=True)
+class Board:
+    """All findings by service, in order of falling strength, and the call graph as a matrix [caller, callee]."""
+
+    services: tuple[str, ...]
+    findings: Mapping[str, Sequence[Finding]]
+    calls: Floats
+
+    def best(self, service: str, kind: str, roles: tuple[str, ...]) -> float:
+        """Strength of the strongest finding of a kind and of one of the roles; 0 if there is none."""
+        return max((f.strength for f in self.findings[service] if f.kind == kind and f.role in roles), default=0.0)
+
+
+def board(services: Sequence[str], findings: Sequence[Finding], calls: Mapping[tuple[str, str], float]) -> Board:
+    """Sort findings by service. Equal strengths keep name order, so that the order of the input cannot matter."""
+    grouped: dict[str, list[Finding]] = defaultdict(list)
+    for finding in sorted(findings, key=lambda f: (-f.strength, f.kind, f.signal, f.text)):
+        grouped[finding.service].append(finding)
+    names = tuple(sorted(services))
+    place = {name: number for number, name in enumerate(names)}
+    matrix = np.zeros((len(names), len(names)))
+    for (caller, callee), weight in calls.items():
+        if caller != callee and caller in place and callee in place:
+            matrix[place[caller], place[callee]] = max(weight, 0.0)
+    return Board(names, {name: tuple(grouped[name]) for name in names}, matrix)
+
+
+def service_scores(state: Board) -> Floats:
+    """Return the evidence of each service: the best finding of each kind, symptoms less what callees explain."""
+    cause, symptom = (
+        _by_kind(state, roles) for roles in (("cause", "blame", "other", "load", "host", "callee"), ("symptom",))
+    )
+    whole = np.maximum(cause, symptom) @ np.array(list(_KIND_WEIGHT.values()))
+    callee = np.max(np.where(state.calls > 0, whole[None, :], 0.0), axis=1, initial=0.0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        explained = _EXPLAINED * np.minimum(np.nan_to_num(callee / whole), 1.0)
+    left = symptom * (1 - explained)[:, None]
+    return np.asarray(np.maximum(cause, left) @ np.array(list(_KIND_WEIGHT.values())))
+
+
+def _by_kind(state: Board, roles: tuple[str, ...]) -> Floats:
+    return np.array([[state.best(s, kind, roles) for kind in _KIND_WEIGHT] for s in state.services]).reshape(-1, 3)
