@@ -1,0 +1,17 @@
+"""The script Streamlit runs on every visit: sign-in where it is configured, navigation, the chosen page."""
+
+import streamlit as st
+
+from dashboard import _auth, _view
+
+st.set_page_config(page_title="Faultline", page_icon="⚡", layout="wide")
+_view.style()
+if _auth.admitted():
+    st.navigation(
+        [
+            st.Page("pages/overview.py", title="Overview", url_path="overview", default=True),
+            st.Page("pages/incidents.py", title="Incidents", url_path="incidents"),
+            st.Page("pages/logs.py", title="Logs", url_path="logs"),
+        ],
+        position="top",
+    ).run()

@@ -1,0 +1,366 @@
+"""What the pages ask the store: pure functions from a reader to small Arrow tables or plain values.
+
+Every query is bounded by a LIMIT or a GROUP BY over time steps, takes values only as parameters, and counts time
+in microseconds since the epoch (UTC); columns named `t` are milliseconds since the epoch, as charts want them.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import pyarrow as pa
+
+import telemetry
+
+MINUTE_US = 60_000_000
+MAX_ROWS = 500
+"""Most rows one table on a page shows."""
+MAX_POINTS = 50_000
+"""Most points of one series that are read; a chart thins them further."""
+_FUTURE_US = 10 * MINUTE_US  # rows further ahead than this have a broken clock and do not move "newest"
+_IN_RANGE = "{} >= make_timestamptz(?::BIGINT) AND {} < make_timestamptz(?::BIGINT)"
+
+
+class Reads(Protocol):
+    """The part of `storage.Reader` that pages use."""
+
+    def query(self, sql: str, params: Sequence[Any] = ()) -> pa.Table:
+        """Run one SELECT over the views named as the tables."""
+
+
+@dataclass(frozen=True)
+class Range:
+    """Event times since <= t < until (microseconds, UTC), and the width of one chart step."""
+
+    since: int
+    until: int
+
+    @property
+    def step(self) -> int:
+        """Chart step in microseconds: a whole number of minutes that gives at most about 240 steps."""
+        return max(1, -(-(self.until - self.since) // (240 * MINUTE_US))) * MINUTE_US
+
+    def around(self, before_us: int, after_us: int) -> "Range":
+        """Return a range that begins `before_us` earlier and ends `after_us` later."""
+        return Range(self.since - before_us, self.until + after_us)
+
+
+def _within(column: str) -> str:
+    return _IN_RANGE.format(column, column)
+
+
+def _one(table: pa.Table) -> dict[str, Any]:
+    rows: list[dict[str, Any]] = table.slice(0, 1).to_pylist()
+    return rows[0] if rows else {}
+
+
+def newest(reader: Reads, now_us: int) -> int | None:
+    """Return the newest event time in the store, or None where there is none. Broken clocks ahead are left out."""
+    row = _one(
+        reader.query(
+            """
+            SELECT max(t) AS newest FROM (
+                SELECT max(epoch_us(minute)) AS t FROM log_counts WHERE minute <= make_timestamptz(?::BIGINT)
+                UNION ALL SELECT max(epoch_us(watermark)) FROM ledger WHERE watermark <= make_timestamptz(?::BIGINT)
+                UNION ALL SELECT max(epoch_us(updated)) FROM incidents WHERE updated <= make_timestamptz(?::BIGINT))
+            """,
+            [now_us + _FUTURE_US] * 3,
+        )
+    )
+    return row.get("newest")
+
+
+def oldest(reader: Reads) -> int | None:
+    """Return the oldest minute that has logs, or where there are none, the oldest sign of an incident."""
+    row = _one(
+        reader.query(
+            """
+            SELECT min(t) AS oldest FROM (
+                SELECT min(epoch_us(minute)) AS t FROM log_counts UNION ALL SELECT min(epoch_us(onset)) FROM incidents)
+            """
+        )
+    )
+    return row.get("oldest")
+
+
+def log_load(reader: Reads, span: Range) -> pa.Table:
+    """Log records a step, from the per-minute counts: t, info, warn, error."""
+    return reader.query(
+        f"""
+        SELECT epoch_us(minute) // ? * ? // 1000 AS t,
+               sum(count) FILTER (coalesce(severity_number, 0) < 13)::BIGINT AS info,
+               sum(count) FILTER (severity_number BETWEEN 13 AND 16)::BIGINT AS warn,
+               sum(count) FILTER (severity_number >= 17)::BIGINT AS error
+        FROM log_counts WHERE {_within("minute")} GROUP BY 1 ORDER BY 1 LIMIT 2000
+        """,
+        [span.step, span.step, span.since, span.until],
+    )
+
+
+def anomaly_load(reader: Reads, span: Range) -> pa.Table:
+    """Anomalies a step: t, metric, log, span."""
+    return reader.query(
+        f"""
+        SELECT epoch_us(time) // ? * ? // 1000 AS t, count(*) FILTER (kind = 'metric') AS metric,
+               count(*) FILTER (kind = 'log') AS log, count(*) FILTER (kind = 'span') AS span
+        FROM anomalies WHERE {_within("time")} GROUP BY 1 ORDER BY 1 LIMIT 2000
+        """,
+        [span.step, span.step, span.since, span.until],
+    )
+
+
+def services(reader: Reads, span: Range) -> pa.Table:
+    """Services in trouble first: service, records, errors, anomalies, worst (highest score over threshold)."""
+    return reader.query(
+        f"""
+        WITH logged AS (
+            SELECT service, sum(count)::BIGINT AS records, sum(count) FILTER (severity_number >= 17)::BIGINT AS errors
+            FROM log_counts WHERE {_within("minute")} GROUP BY 1),
+        odd AS (
+            SELECT service, count(*) AS anomalies, max(score / nullif(threshold, 0)) AS worst
+            FROM anomalies WHERE {_within("time")} GROUP BY 1)
+        SELECT service, coalesce(anomalies, 0) AS anomalies, worst,
+               coalesce(errors, 0) AS errors, coalesce(records, 0) AS records
+        FROM logged FULL JOIN odd USING (service) ORDER BY anomalies DESC, errors DESC, service LIMIT {MAX_ROWS}
+        """,
+        [span.since, span.until] * 2,
+    )
+
+
+def dead_letters(reader: Reads) -> int:
+    """Input units that could not be decoded, over the whole store."""
+    row = _one(
+        reader.query(
+            """
+            SELECT sum(dead)::BIGINT AS dead
+            FROM (SELECT max_by(dead_lettered, next) AS dead FROM ledger GROUP BY app_id)
+            """
+        )
+    )
+    return row.get("dead") or 0
+
+
+def incidents(reader: Reads, limit: int = MAX_ROWS) -> list[dict[str, Any]]:
+    """Incidents as they stand with their first suspect: unresolved first, critical before warning, newest first."""
+    return reader.query(
+        """
+        WITH first AS (
+            SELECT incident_id, service, signal, share, role FROM suspects WHERE rank = 1
+            QUALIFY row_number() OVER (PARTITION BY incident_id ORDER BY ranked_at DESC) = 1)
+        SELECT id, epoch_us(opened) AS opened, epoch_us(updated) AS updated, epoch_us(onset) AS onset, status,
+               severity, services, title, verdict, confidence, service AS suspect, signal, share, role
+        FROM incidents LEFT JOIN first ON first.incident_id = id
+        ORDER BY status = 'resolved', severity <> 'critical', opened DESC, id LIMIT ?
+        """,
+        [limit],
+    ).to_pylist()
+
+
+def incident(reader: Reads, incident_id: str) -> dict[str, Any] | None:
+    """One incident as it stands, or None: the columns of `incidents`, times in microseconds."""
+    row = _one(
+        reader.query(
+            """
+            SELECT id, epoch_us(opened) AS opened, epoch_us(updated) AS updated, epoch_us(onset) AS onset, status,
+                   severity, services, title, verdict, confidence
+            FROM incidents WHERE id = ? LIMIT 1
+            """,
+            [incident_id],
+        )
+    )
+    return row or None
+
+
+def events(reader: Reads, incident_id: str) -> list[dict[str, Any]]:
+    """What happened to an incident, oldest first: time (us), kind, actor, detail."""
+    return reader.query(
+        """
+        SELECT epoch_us(time) AS time, kind, actor, detail FROM incident_events
+        WHERE incident_id = ? ORDER BY seq, time LIMIT ?
+        """,
+        [incident_id, MAX_ROWS],
+    ).to_pylist()
+
+
+def suspects(reader: Reads, incident_id: str) -> list[dict[str, Any]]:
+    """The present ranking of an incident, most suspect first: the columns of `suspects`, ranked_at in microseconds."""
+    return reader.query(
+        """
+        SELECT epoch_us(ranked_at) AS ranked_at, rank, service, signal, score, share, role, evidence, path, method
+        FROM suspects WHERE incident_id = ?
+            AND ranked_at = (SELECT max(ranked_at) FROM suspects WHERE incident_id = ?)
+        ORDER BY rank LIMIT ?
+        """,
+        [incident_id, incident_id, MAX_ROWS],
+    ).to_pylist()
+
+
+def anomalies(reader: Reads, incident_id: str, limit: int = 2000) -> pa.Table:
+    """Anomalies of an incident, oldest first: t, service, kind, signal, name, score, threshold, ratio, explanation.
+
+    `name` is the signal in words: for a log anomaly the template's text.
+    """
+    return reader.query(
+        """
+        WITH texts AS (
+            SELECT lpad(lower(to_hex(template_id)), 16, '0') AS signal, any_value(template) AS text
+            FROM templates GROUP BY 1)
+        SELECT epoch_ms(time) AS t, service, kind, signal, coalesce(text, signal) AS name, score, threshold,
+               score / nullif(threshold, 0) AS ratio, explanation
+        FROM anomalies LEFT JOIN texts USING (signal)
+        WHERE incident_id = ? ORDER BY time, service, signal LIMIT ?
+        """,
+        [incident_id, limit],
+    )
+
+
+def calls(reader: Reads, span: Range, limit: int = 400) -> list[dict[str, Any]]:
+    """Calls between services in a range, most frequent first: caller, callee, count, errors."""
+    return reader.query(
+        f"""
+        WITH part AS (SELECT trace_id, span_id, parent_span_id, service, status FROM spans WHERE {_within("time")})
+        SELECT parent.service AS caller, child.service AS callee, count(*) AS count,
+               count(*) FILTER (child.status = 'error') AS errors
+        FROM part AS child JOIN part AS parent
+            ON child.trace_id = parent.trace_id AND child.parent_span_id = parent.span_id
+        WHERE parent.service <> child.service
+        GROUP BY 1, 2 ORDER BY count DESC, 1, 2 LIMIT ?
+        """,
+        [span.since, span.until, limit],
+    ).to_pylist()
+
+
+def signal_series(reader: Reads, service: str, kind: str, signal: str, span: Range) -> pa.Table:
+    """One signal of a service over a range: t, value. Empty where the kind has no series to show.
+
+    A metric gives its points, a log signal (template id in hex) records a minute, a span signal the p95 duration in
+    milliseconds or, where its name says errors, failed spans, in 10 s steps.
+    """
+    if kind == "metric":
+        return _metric_series(reader, service, signal, span)
+    if kind == "log":
+        return _template_series(reader, service, signal, span)
+    if kind == "span":
+        return _span_series(reader, service, signal, span)
+    return _empty_series()
+
+
+def _empty_series() -> pa.Table:
+    return pa.table({"t": pa.array([], pa.int64()), "value": pa.array([], pa.float64())})
+
+
+def _metric_series(reader: Reads, service: str, metric: str, span: Range) -> pa.Table:
+    return reader.query(
+        f"""
+        SELECT epoch_ms(time) AS t, avg(value) AS value FROM metrics
+        WHERE service = ? AND metric = ? AND {_within("time")} GROUP BY 1 ORDER BY 1 LIMIT {MAX_POINTS}
+        """,
+        [service, metric, span.since, span.until],
+    )
+
+
+def _template_series(reader: Reads, service: str, signal: str, span: Range) -> pa.Table:
+    try:
+        template = telemetry.parse_id(signal)
+    except ValueError:
+        return _error_series(reader, service, span)
+    return reader.query(
+        f"""
+        WITH counted AS (
+            SELECT epoch_us(minute) AS minute, sum(count)::DOUBLE AS value FROM log_counts
+            WHERE service = ? AND template_id = ? AND {_within("minute")} GROUP BY 1)
+        SELECT step // 1000 AS t, coalesce(value, 0) AS value
+        FROM range(?::BIGINT, ?::BIGINT, {MINUTE_US}) AS steps(step) LEFT JOIN counted ON minute = step
+        ORDER BY 1 LIMIT {MAX_POINTS}
+        """,
+        [service, template, span.since, span.until, span.since // MINUTE_US * MINUTE_US, span.until],
+    )
+
+
+def _error_series(reader: Reads, service: str, span: Range) -> pa.Table:
+    return reader.query(
+        f"""
+        SELECT epoch_ms(minute) AS t, (sum(count) FILTER (severity_number >= 17))::DOUBLE AS value FROM log_counts
+        WHERE service = ? AND {_within("minute")} GROUP BY 1 ORDER BY 1 LIMIT {MAX_POINTS}
+        """,
+        [service, span.since, span.until],
+    )
+
+
+def _span_series(reader: Reads, service: str, signal: str, span: Range) -> pa.Table:
+    value = "count(*) FILTER (status = 'error')" if "error" in signal else "quantile_cont(duration_us, 0.95) / 1000"
+    return reader.query(
+        f"""
+        SELECT epoch_us(time) // 10000000 * 10000 AS t, ({value})::DOUBLE AS value FROM spans
+        WHERE service = ? AND {_within("time")} GROUP BY 1 ORDER BY 1 LIMIT {MAX_POINTS}
+        """,  # noqa: S608 - `value` is one of the two texts above
+        [service, span.since, span.until],
+    )
+
+
+@dataclass(frozen=True)
+class LogFilter:
+    """Which log records: a text to find (case does not matter), a service, a least severity number, a template."""
+
+    text: str = ""
+    service: str | None = None
+    severity: int = 0
+    template: int | None = None
+
+
+def template_counts(reader: Reads, span: Range, wanted: LogFilter, limit: int = MAX_ROWS) -> pa.Table:
+    """Templates with records in the range, most frequent first.
+
+    Columns: template_id (16 hex digits), service, severity_number (highest), count (in the range), total,
+    template, example, first_seen, last_seen (whole store). The text is searched in the template.
+    """
+    return reader.query(
+        f"""
+        WITH counted AS (
+            SELECT template_id, service, max(severity_number) AS severity_number, sum(count)::BIGINT AS count
+            FROM log_counts WHERE {_within("minute")} GROUP BY 1, 2)
+        SELECT lpad(lower(to_hex(template_id)), 16, '0') AS template_id, service, severity_number, counted.count,
+               templates.count::BIGINT AS total, template, example, first_seen, last_seen
+        FROM counted JOIN templates USING (template_id, service)
+        WHERE (? IS NULL OR service = ?) AND coalesce(severity_number, 0) >= ?
+            AND contains(lower(template), lower(?))
+        ORDER BY counted.count DESC, service, template LIMIT ?
+        """,
+        [span.since, span.until, wanted.service, wanted.service, wanted.severity, wanted.text, limit],
+    )
+
+
+def log_rows(reader: Reads, span: Range, wanted: LogFilter, limit: int = MAX_ROWS) -> pa.Table:
+    """Newest log records that match: time, service, severity_number, severity_text, body, component, params, ...
+
+    The text is searched in the message. Times are timestamp[us, UTC]; template_id is 16 hex digits.
+    """
+    return reader.query(
+        f"""
+        SELECT time, service, severity_number, severity_text, body, component, params, trace_id,
+               lpad(lower(to_hex(template_id)), 16, '0') AS template_id, source, "offset"
+        FROM logs WHERE {_within("time")} AND (?::BIGINT IS NULL OR template_id = ?)
+            AND (? IS NULL OR service = ?) AND coalesce(severity_number, 0) >= ? AND contains(lower(body), lower(?))
+        ORDER BY time DESC, source, "offset" DESC LIMIT ?
+        """,
+        [
+            *(span.since, span.until, wanted.template, wanted.template),
+            *(wanted.service, wanted.service, wanted.severity, wanted.text, limit),
+        ],
+    )
+
+
+def service_names(reader: Reads) -> list[str]:
+    """Services that have logs, in order of name."""
+    found = reader.query(f"SELECT DISTINCT service FROM log_counts ORDER BY 1 LIMIT {MAX_ROWS}")
+    names: list[str] = found.column("service").to_pylist()
+    return names
+
+
+def template_texts(reader: Reads, ids: Sequence[int]) -> dict[int, str]:
+    """Texts of templates by id; ids that the store does not know are left out."""
+    rows = reader.query(
+        "SELECT template_id, any_value(template) AS text FROM templates WHERE list_contains(?, template_id) GROUP BY 1",
+        [list(ids)],
+    )
+    return {row["template_id"]: row["text"] for row in rows.to_pylist()}
