@@ -1,0 +1,325 @@
+"""Incidents: anomalies grouped by time and call graph; open, join, update, resolve.
+
+Evidence of a service is the sum over kinds of signal (metric, log, span) of its strongest signal and half its second
+strongest, within the lookback: signals of one kind repeat each other, kinds corroborate. Neighbouring services add up.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import xxhash
+
+from detection._settings import IncidentSettings
+from detection._state import pack, unpack
+from telemetry import ANOMALIES, INCIDENT_EVENTS, INCIDENTS, CorruptState
+
+FORMAT_VERSION = 1
+
+_SIGNAL_CAP = 8.0  # evidence one signal can bring
+_NEIGHBOUR = 0.5  # weight of the evidence of further services
+_SECOND = 1_000_000
+_USER_FACING = ("errors", "error_logs", "error_origins")
+
+Calls = Mapping[tuple[str, str], float]
+
+
+@dataclass(frozen=True)
+class IncidentUpdate:
+    """What one window changed: tables for the store, and ids whose suspects are due for (re)ranking."""
+
+    anomalies: pa.Table  # ANOMALIES with incident_id
+    incidents: pa.Table  # INCIDENTS, one row a changed incident
+    events: pa.Table  # INCIDENT_EVENTS
+    rank: list[str]
+
+
+@dataclass
+class _Sign:
+    """The newest anomaly of one signal."""
+
+    score: float
+    first: int
+    last: int
+
+
+@dataclass
+class _Incident:
+    """One incident that has not resolved."""
+
+    id: str
+    opened: int
+    updated: int
+    onset: int
+    status: str
+    severity: str
+    services: list[str]
+    title: str
+    last_evidence: int
+    ranked: int = 0  # how many of the due rankings were asked for
+    verdict: str | None = None
+    confidence: float | None = None
+    seq: int = 0
+    event_seq: int = 0
+
+    def row(self) -> dict[str, Any]:
+        """Return the INCIDENTS row of the present state, with the next sequence number."""
+        self.seq += 1
+        values = asdict(self)
+        values["services"] = sorted(self.services)
+        return {name: values[name] for name in INCIDENTS.names}
+
+
+@dataclass
+class _Changes:
+    """Rows collected during one update."""
+
+    touched: dict[str, _Incident] = field(default_factory=dict)
+    events: list[dict[str, Any]] = field(default_factory=list)
+    rank: list[str] = field(default_factory=list)
+
+    def event(self, incident: _Incident, time: int, kind: str, detail: str, actor: str = "faultline") -> None:
+        """Record an event and that the incident changed."""
+        incident.event_seq += 1
+        incident.updated = time
+        self.touched[incident.id] = incident
+        row = {"incident_id": incident.id, "time": time, "seq": incident.event_seq}
+        self.events.append({**row, "kind": kind, "actor": actor, "detail": detail})
+
+    def tables(self, anomalies: pa.Table) -> IncidentUpdate:
+        """Return the update."""
+        rows = [self.touched[key].row() for key in sorted(self.touched)]
+        incidents = pa.Table.from_pylist(rows, schema=INCIDENTS)
+        events = pa.Table.from_pylist(self.events, schema=INCIDENT_EVENTS)
+        return IncidentUpdate(anomalies, incidents, events, sorted(set(self.rank)))
+
+
+class IncidentBook:
+    """All unresolved incidents and the recent anomalies that may become one."""
+
+    def __init__(self, settings: IncidentSettings | None = None) -> None:
+        self.settings = settings or IncidentSettings()
+        self._signs: dict[str, dict[tuple[str, str], _Sign]] = {}
+        self._open: dict[str, _Incident] = {}
+
+    def update(self, end_us: int, anomalies: pa.Table, calls: Calls) -> IncidentUpdate:
+        """Take the anomalies of the window that ends at `end_us`; `calls` is the call graph known by then.
+
+        Without any calls, services are grouped by time alone. Call it for every window, with anomalies or without:
+        incidents resolve by the passing of event time.
+        """
+        changes = _Changes()
+        self._remember(end_us, anomalies)
+        weights = {service: _evidence(signs) for service, signs in self._signs.items()}
+        graph = _Graph(calls)
+        self._extend(end_us, anomalies, weights, graph, changes)
+        self._open_new(end_us, weights, graph, changes)
+        self._resolve(end_us, changes)
+        self._due(end_us, changes)
+        return changes.tables(self._tag(anomalies))
+
+    def diagnosed(self, incident_id: str, time_us: int, verdict: str, confidence: float, detail: str) -> IncidentUpdate:
+        """Record the outcome of a ranking. An incident resolved meanwhile is left alone."""
+        changes = _Changes()
+        incident = self._open.get(incident_id)
+        if incident is not None:
+            incident.verdict, incident.confidence = verdict, confidence
+            changes.event(incident, time_us, "rank", detail)
+        return changes.tables(ANOMALIES.empty_table())
+
+    def acknowledge(self, incident_id: str, time_us: int, actor: str, detail: str) -> IncidentUpdate:
+        """Record that a person looks after an incident. An unknown or resolved one is left alone."""
+        changes = _Changes()
+        incident = self._open.get(incident_id)
+        if incident is not None:
+            incident.status = "acknowledged"
+            changes.event(incident, time_us, "acknowledge", detail, actor)
+        return changes.tables(ANOMALIES.empty_table())
+
+    @property
+    def open(self) -> list[str]:
+        """Ids of the incidents that have not resolved, oldest first."""
+        return list(self._open)
+
+    def services(self, incident_id: str) -> list[str]:
+        """Return the services of an unresolved incident, in order of joining. Raises KeyError."""
+        return list(self._open[incident_id].services)
+
+    def onset(self, incident_id: str) -> int:
+        """Return when an unresolved incident is estimated to have begun (microseconds). Raises KeyError."""
+        return self._open[incident_id].onset
+
+    def _remember(self, end_us: int, anomalies: pa.Table) -> None:
+        horizon = end_us - self.settings.lookback_s * _SECOND
+        columns = (anomalies.column(name).to_pylist() for name in ("service", "kind", "signal", "score", "window_s"))
+        for service, kind, signal, score, window_s in zip(*columns, strict=True):
+            signs = self._signs.setdefault(service, {})
+            begun = end_us - window_s * _SECOND
+            known = signs.get((kind, signal))
+            if known is None or known.last < horizon:
+                signs[kind, signal] = _Sign(score, begun, end_us)
+            else:
+                signs[kind, signal] = _Sign(max(score, known.score), min(known.first, begun), end_us)
+        for service in list(self._signs):
+            recent = {key: sign for key, sign in self._signs[service].items() if sign.last > horizon}
+            if recent:
+                self._signs[service] = recent
+            else:
+                del self._signs[service]
+
+    def _extend(
+        self, end_us: int, anomalies: pa.Table, weights: Mapping[str, float], graph: "_Graph", changes: _Changes
+    ) -> None:
+        """Keep incidents alive whose services are still anomalous, and let anomalous neighbours join."""
+        present = set(pc.unique(anomalies["service"]).to_pylist())
+        taken = self._members()
+        for service in sorted(present - set(taken), key=lambda s: (-weights[s], s)):
+            if weights[service] < self.settings.join_evidence:
+                continue
+            hosts = [i for i in self._open.values() if graph.near(service, i.services)]
+            if hosts:
+                self._join(hosts[0], service, weights[service], end_us, changes)
+        for incident in self._open.values():
+            if present & set(incident.services):
+                incident.last_evidence = end_us
+                self._judge(incident, end_us, changes)
+
+    def _join(self, incident: _Incident, service: str, weight: float, end_us: int, changes: _Changes) -> None:
+        incident.services.append(service)
+        changes.event(incident, end_us, "join", f"{service} joined with evidence {weight:.1f}")
+        changes.rank.append(incident.id)
+
+    def _open_new(self, end_us: int, weights: Mapping[str, float], graph: "_Graph", changes: _Changes) -> None:
+        free = {service: weight for service, weight in weights.items() if service not in self._members()}
+        for cluster in graph.clusters(free):
+            total = _total([weights[service] for service in cluster])
+            if total < self.settings.open_evidence or len(self._open) >= self.settings.max_open:
+                continue
+            if not any(sign.last == end_us for service in cluster for sign in self._signs[service].values()):
+                continue
+            incident = self._begin(end_us, cluster)
+            self._open[incident.id] = incident
+            self._judge(incident, end_us, changes)
+            changes.event(incident, end_us, "open", self._why(cluster, weights, total))
+            changes.rank.append(incident.id)
+
+    def _begin(self, end_us: int, cluster: list[str]) -> _Incident:
+        onset = min(sign.first for service in cluster for sign in self._signs[service].values())
+        identity = xxhash.xxh3_64_hexdigest("\n".join([str(end_us), *sorted(cluster)]).encode("utf-8", "surrogatepass"))
+        lead = cluster[0]
+        more = f" and {len(cluster) - 1} more" if len(cluster) > 1 else ""
+        title = f"Anomalies in {lead}{more}"
+        return _Incident(identity, end_us, end_us, onset, "open", "warning", list(cluster), title, end_us, ranked=1)
+
+    def _why(self, cluster: list[str], weights: Mapping[str, float], total: float) -> str:
+        parts = []
+        for service in cluster[:4]:
+            best = sorted(self._signs[service].items(), key=lambda item: (-item[1].score, item[0]))[:3]
+            parts.append(
+                f"{service} {weights[service]:.1f} ({', '.join(f'{kind} {name}' for (kind, name), _ in best)})"
+            )
+        rest = f" and {len(cluster) - 4} more services" if len(cluster) > 4 else ""
+        return f"evidence {total:.1f}, needed {self.settings.open_evidence:.1f}: {'; '.join(parts)}{rest}"
+
+    def _judge(self, incident: _Incident, end_us: int, changes: _Changes) -> None:
+        """Raise the severity when calls fail or errors are logged; it never falls again."""
+        if incident.severity == "critical":
+            return
+        signs = (key for service in incident.services for key in self._signs.get(service, {}))
+        if any(signal in _USER_FACING for _, signal in signs):
+            incident.severity = "critical"
+            incident.updated = end_us
+            changes.touched[incident.id] = incident
+
+    def _resolve(self, end_us: int, changes: _Changes) -> None:
+        for incident in list(self._open.values()):
+            if end_us - incident.last_evidence >= self.settings.quiet_s * _SECOND:
+                incident.status = "resolved"
+                changes.event(incident, end_us, "resolve", f"no anomaly in its services for {self.settings.quiet_s} s")
+                del self._open[incident.id]
+
+    def _due(self, end_us: int, changes: _Changes) -> None:
+        for incident in self._open.values():
+            age = (end_us - incident.opened) / _SECOND
+            due = sum(age >= after for after in self.settings.rank_after_s)
+            if due > incident.ranked:
+                incident.ranked = due
+                changes.rank.append(incident.id)
+
+    def _members(self) -> dict[str, str]:
+        return {service: incident.id for incident in self._open.values() for service in incident.services}
+
+    def _tag(self, anomalies: pa.Table) -> pa.Table:
+        members = self._members()
+        ids = pa.array([members.get(service) for service in anomalies["service"].to_pylist()], pa.string())
+        return anomalies.set_column(
+            anomalies.schema.get_field_index("incident_id"), ANOMALIES.field("incident_id"), ids
+        )
+
+    def snapshot(self) -> bytes:
+        """Return the whole state."""
+        signs = {
+            service: [[kind, signal, *asdict(sign).values()] for (kind, signal), sign in signs.items()]
+            for service, signs in self._signs.items()
+        }
+        incidents = [asdict(incident) for incident in self._open.values()]
+        return pack({"version": FORMAT_VERSION, "signs": list(signs.items()), "open": incidents}, {})
+
+    @classmethod
+    def restore(cls, data: bytes, settings: IncidentSettings | None = None) -> "IncidentBook":
+        """Return the book a snapshot was taken of. Raises CorruptState."""
+        meta, _ = unpack(data)
+        if meta.get("version") != FORMAT_VERSION:
+            raise CorruptState(f"incident snapshot has format version {meta.get('version')}; want {FORMAT_VERSION}")
+        book = cls(settings)
+        book._signs = {
+            service: {(kind, signal): _Sign(*sign) for kind, signal, *sign in signs} for service, signs in meta["signs"]
+        }
+        book._open = {values["id"]: _Incident(**values) for values in meta["open"]}
+        return book
+
+
+class _Graph:
+    """Who calls whom, without direction."""
+
+    def __init__(self, calls: Calls) -> None:
+        self._near: dict[str, set[str]] = {}
+        for caller, callee in calls:
+            self._near.setdefault(caller, set()).add(callee)
+            self._near.setdefault(callee, set()).add(caller)
+
+    def near(self, service: str, others: Iterable[str]) -> bool:
+        """Whether a service calls, or is called by, one of the others; true for all where nothing is known."""
+        return not self._near or not self._near.get(service, set()).isdisjoint(others)
+
+    def clusters(self, weights: Mapping[str, float]) -> list[list[str]]:
+        """Return the connected groups of the services given, each and all with the greatest weight first."""
+        left = sorted(weights, key=lambda service: (-weights[service], service))
+        found = []
+        while left:
+            cluster = [left.pop(0)]
+            for member in cluster:
+                joined = [service for service in left if self.near(service, [member])]
+                cluster += joined
+                left = [service for service in left if service not in joined]
+            found.append(sorted(cluster, key=lambda service: (-weights[service], service)))
+        return found
+
+
+def _evidence(signs: Mapping[tuple[str, str], _Sign]) -> float:
+    """Return the evidence of one service."""
+    kinds: dict[str, list[float]] = {}
+    for (kind, _), sign in signs.items():
+        kinds.setdefault(kind, []).append(min(sign.score, _SIGNAL_CAP))
+    return sum(
+        sum(weight * score for weight, score in zip((1.0, 0.5), sorted(s, reverse=True), strict=False))
+        for s in kinds.values()
+    )
+
+
+def _total(weights: list[float]) -> float:
+    """Return the evidence of a group: the strongest service in full, the next two in part."""
+    ordered = sorted(weights, reverse=True)
+    return ordered[0] + _NEIGHBOUR * sum(ordered[1:3])
