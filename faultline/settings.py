@@ -59,9 +59,17 @@ class Parsing(_Group):
     format: str = Field(
         "auto",
         min_length=1,
-        description="Header format of raw lines: `auto` finds it per service, `message` says there is none, or a name.",
+        description="Header format of raw lines: `auto` finds it per service, `message` says there is none, or a name, "
+        "or a pattern such as `<date> <time> <level> <component>: <message>`.",
     )
-    year: int | None = Field(None, ge=1970, le=2261, description="Year of time stamps that state none.")
+    year: int | None = Field(None, ge=1970, le=2200, description="Year of time stamps that state none.")
+    timezone: str = Field("UTC", description="Time zone (IANA name) of time stamps that state none.")
+    masks: tuple[str, ...] = Field(
+        (), description="Regular expressions (RE2 syntax); what they match in a message is always a parameter."
+    )
+    max_clusters: int = Field(
+        20_000, ge=16, le=1_000_000, description="Templates a service may have; further ones overflow into `<*>`."
+    )
 
 
 class Windows(_Group):
@@ -121,7 +129,7 @@ class Settings(BaseSettings):
         """Return what the parsing stage needs of these settings."""
         from parsing import ParserSettings
 
-        return ParserSettings(format=self.parsing.format, year=self.parsing.year)
+        return ParserSettings(**self.parsing.model_dump())
 
 
 Sources = Sequence[tuple[str, Mapping[str, Any]]]

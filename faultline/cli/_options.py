@@ -6,19 +6,16 @@ from typing import Any
 
 import click
 
-DEFAULT_STORE = "./faultline-data"
-
 store_option: Callable[[Any], Any] = click.option(
     "--store",
     metavar="URL",
     envvar="FAULTLINE_STORE",
-    default=DEFAULT_STORE,
-    show_default=True,
     show_envvar=True,
-    help="Where the tables live: a folder or a URL.",
+    help="Where the tables live: a folder or a URL.  [default: ./faultline-data]",
 )
 config_option: Callable[[Any], Any] = click.option(
     "--config",
+    metavar="FILE",
     type=click.Path(path_type=Path, dir_okay=False),
     envvar="FAULTLINE_CONFIG",
     show_envvar=True,

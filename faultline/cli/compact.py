@@ -7,7 +7,7 @@ from faultline.cli._options import store_option
 
 @click.command()
 @store_option
-def compact(store: str) -> None:
+def compact(store: str | None) -> None:
     """Merge the small files of the tables and drop those no longer needed.
 
     A running pipeline does this by itself; running both at once is safe.

@@ -1,6 +1,6 @@
 """`faultline dashboard`."""
 
-import subprocess
+import os
 import sys
 
 import click
@@ -11,9 +11,14 @@ from faultline.cli._options import store_option
 @click.command()
 @store_option
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option("--port", type=click.IntRange(1, 65_535), default=8501, show_default=True, help="Port to listen on.")
-@click.pass_context
-def dashboard(context: click.Context, store: str, host: str, port: int) -> None:
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65_535),
+    default=8501,
+    show_default=True,
+    help="Port to listen on; 0 takes a free one.",
+)
+def dashboard(store: str | None, host: str, port: int) -> None:
     """Open the dashboard on the stored tables.
 
     It has no login: whoever reaches the address sees the data. Listen beyond this machine only behind a proxy.
@@ -22,6 +27,9 @@ def dashboard(context: click.Context, store: str, host: str, port: int) -> None:
     Example:
       faultline dashboard --store ./faultline-data --port 8501
     """
-    # The dashboard is a program of its own above this one; importing it from here would turn the layers round.
-    command = [sys.executable, "-m", "dashboard", "--store", store, "--host", host, "--port", str(port)]
-    context.exit(subprocess.call(command))  # noqa: S603 - our own module, no shell
+    from faultline.cli._store import store_url
+
+    # The dashboard is a program of its own above this one: importing it would turn the layers round. It takes this
+    # process over, so that signals and the exit code are its own.
+    command = [sys.executable, "-m", "dashboard", "--store", store_url(store), "--host", host, "--port", str(port)]
+    os.execv(sys.executable, command)  # noqa: S606 (our own module, no shell)

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import click
 
-from faultline.cli._options import config_option, json_option
+from faultline.cli._options import config_option, json_option, store_option
 
 
 @click.command()
-@click.option("--store", metavar="URL", envvar="FAULTLINE_STORE", show_envvar=True, help="The store to check.")
+@store_option
 @config_option
 @json_option
 @click.pass_context

@@ -33,7 +33,7 @@ def incidents() -> None:
 @json_option
 @click.option("--all", "everything", is_flag=True, help="Also those that are resolved.")
 @click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="Most incidents to list.")
-def list_incidents(store: str, as_json: bool, everything: bool, limit: int) -> None:
+def list_incidents(store: str | None, as_json: bool, everything: bool, limit: int) -> None:
     """List incidents, newest first.
 
     \b
@@ -56,7 +56,7 @@ def list_incidents(store: str, as_json: bool, everything: bool, limit: int) -> N
 @click.argument("incident_id", metavar="ID")
 @store_option
 @json_option
-def show(incident_id: str, store: str, as_json: bool) -> None:
+def show(incident_id: str, store: str | None, as_json: bool) -> None:
     """Show one incident; the first digits of its id are enough.
 
     \b

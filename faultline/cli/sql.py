@@ -13,7 +13,7 @@ from faultline.cli._options import json_option, store_option
 @click.option(
     "--limit", type=click.IntRange(0), default=1000, show_default=True, help="Most rows to print; 0 prints all."
 )
-def sql(query: str, store: str, as_json: bool, as_csv: bool, limit: int) -> None:
+def sql(query: str, store: str | None, as_json: bool, as_csv: bool, limit: int) -> None:
     """Query the stored tables with SQL (DuckDB).
 
     The tables are described in docs/tables.md. Queries only read: files, network and settings are locked.

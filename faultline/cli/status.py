@@ -8,7 +8,7 @@ from faultline.cli._options import json_option, store_option
 @click.command()
 @store_option
 @json_option
-def status(store: str, as_json: bool) -> None:
+def status(store: str | None, as_json: bool) -> None:
     """Show what was read and stored, how current it is, and what is open.
 
     Of every input partition: read = stored + joined (continuation lines) + dead-lettered + filtered.

@@ -1,0 +1,154 @@
+"""`faultline run`."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from faultline.cli._options import config_option, json_option, store_option
+
+if TYPE_CHECKING:
+    from faultline.cli._progress import Progress
+    from faultline.correlator import Correlator
+    from faultline.own_metrics import OwnMetrics
+    from faultline.pipeline import Accounting, Pipeline
+    from faultline.settings import Settings
+    from ingest import Source
+
+
+@click.command()
+@click.argument("paths", metavar="[PATH]...", nargs=-1, type=click.Path(path_type=Path))
+@click.option(
+    "--source", type=click.Choice(["files", "kafka", "stdin"]), required=True, help="Where telemetry is from."
+)
+@click.option("--once", is_flag=True, help="End when the input is read to its end.")
+@click.option("--service", metavar="NAME", help="files, stdin: service of lines that name none.")
+@click.option("--bootstrap", metavar="HOST:PORT", multiple=True, help="kafka: a broker to ask first; may be repeated.")
+@click.option(
+    "--topic",
+    metavar="TOPIC",
+    multiple=True,
+    help="kafka: a topic to read; may be repeated.  [default: logs metrics spans]",
+)
+@store_option
+@config_option
+@json_option
+def run(
+    paths: tuple[Path, ...],
+    source: str,
+    once: bool,
+    service: str | None,
+    bootstrap: tuple[str, ...],
+    topic: tuple[str, ...],
+    store: str | None,
+    config: Path | None,
+    as_json: bool,
+) -> None:
+    """Read telemetry, store it, open incidents and rank suspects.
+
+    Runs until SIGTERM or Ctrl-C, then commits what it has and exits 0. A later run on the same store goes on where
+    this one ended, also after a crash: no row is lost and none doubled. Only standard input cannot be read again.
+
+    \b
+    Examples:
+      faultline run --source files logs/ --once
+      faultline run --source kafka --bootstrap localhost:9092 --topic logs --topic metrics
+      journalctl -f -o cat | faultline run --source stdin --service web
+    """
+    _check(source, paths, service, bootstrap, topic)
+    from faultline import logs, settings
+
+    found = settings.load(config, {"store": store, "kafka.bootstrap": bootstrap, "kafka.topics": topic})
+    logs.configure(found.log.level, found.log.format)
+    accounting = _run(found, source, paths, service, once)
+    if as_json:
+        _print_json(accounting)
+    else:
+        _print(accounting)
+
+
+def _check(
+    source: str, paths: tuple[Path, ...], service: str | None, bootstrap: tuple[str, ...], topic: tuple[str, ...]
+) -> None:
+    if source == "files" and not paths:
+        raise click.UsageError("--source files needs at least one PATH: a file or a folder")
+    if source != "files" and paths:
+        raise click.UsageError(f"--source {source} takes no PATH, but {paths[0]} was given")
+    if source != "kafka" and (bootstrap or topic):
+        raise click.UsageError(f"--bootstrap and --topic belong to --source kafka, not to {source}")
+    if source == "kafka" and service:
+        raise click.UsageError(
+            "--service belongs to --source files and stdin; Kafka records name theirs by key or topic"
+        )
+
+
+def _run(settings: "Settings", kind: str, paths: tuple[Path, ...], service: str | None, once: bool) -> "Accounting":
+    from faultline.cli._progress import Progress
+    from faultline.cli._stop import stop_on_signals
+    from faultline.own_metrics import OwnMetrics
+    from faultline.pipeline import run_pipeline
+    from storage import Store
+
+    settings.parser()  # a wrong setting ends the run here, before anything is opened
+    own, progress = OwnMetrics(), Progress()
+    server = own.serve(settings.metrics.port) if settings.metrics.port else None
+    try:
+        with stop_on_signals() as stop:
+            store = Store.open(settings.store)
+            source = _open_source(settings, kind, paths, service)
+            turn = _turn(own, progress)
+            return run_pipeline(source, store, settings, once=once, stop=stop, on_progress=turn, own=own)
+    finally:
+        progress.close()
+        if server is not None:
+            server.shutdown()
+
+
+def _turn(own: "OwnMetrics", progress: "Progress") -> Callable[["Pipeline", "Correlator | None"], None]:
+    """Return what the pipeline calls at every turn of its loop."""
+
+    def turn(pipeline: "Pipeline", correlator: "Correlator | None") -> None:
+        own.beat()
+        if progress.due:
+            incidents = f", {correlator.open_incidents} open incidents" if correlator else ""
+            progress.show(f"{pipeline.rows_committed:,} rows stored{incidents}")
+
+    return turn
+
+
+def _open_source(settings: "Settings", kind: str, paths: tuple[Path, ...], service: str | None) -> "Source":
+    from ingest import FilesSource, KafkaSource, StdinSource
+
+    if kind == "files":
+        return FilesSource(paths, service=service)
+    if kind == "stdin":
+        return StdinSource(service=service)
+    return KafkaSource(settings.kafka)
+
+
+def _print(accounting: "Accounting") -> None:
+    from faultline.cli._text import one_line
+
+    total = accounting.total
+    for path, why in accounting.skipped:
+        click.echo(f"skipped {one_line(path)}: {one_line(why)}")
+    click.echo(
+        f"read {total.read:,} = {total.stored:,} stored + {total.joined:,} joined"
+        f" + {total.dead_lettered:,} dead-lettered + {total.filtered:,} filtered; {total.late:,} of the stored came late"
+    )
+    click.echo(f"{len(accounting.partitions)} partitions in {accounting.seconds:.1f} s")
+
+
+def _print_json(accounting: "Accounting") -> None:
+    from faultline.cli._output import print_json
+
+    partitions = {name: vars(counts) for name, counts in accounting.partitions.items()}
+    print_json(
+        {
+            **vars(accounting.total),
+            "partitions": partitions,
+            "skipped": [{"path": path, "reason": why} for path, why in accounting.skipped],
+            "seconds": round(accounting.seconds, 3),
+        }
+    )
