@@ -1,0 +1,28 @@
+"""Delta Lake tables written with source positions, read back through DuckDB.
+
+`Store.open` creates or finds the tables. A `Writer` appends rows exactly once: every commit carries the positions
+it covers, a rival that moved one makes it raise `Fenced`, and rows already stored are dropped when replayed.
+A `Reader` answers SQL over views with template lineage applied, and scans time ranges; it cannot write.
+`compact` merges small files, thins old snapshots and removes what nothing refers to any more.
+"""
+
+from storage._lineage import Rule, resolve
+from storage._maintenance import Compaction, compact
+from storage._reader import Reader
+from storage._state import Snapshot
+from storage._store import Store, TableInfo
+from storage._writer import CORRELATOR, Move, Writer
+
+__all__ = [
+    "CORRELATOR",
+    "Compaction",
+    "Move",
+    "Reader",
+    "Rule",
+    "Snapshot",
+    "Store",
+    "TableInfo",
+    "Writer",
+    "compact",
+    "resolve",
+]

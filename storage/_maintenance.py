@@ -1,0 +1,102 @@
+"""Maintenance: merge small files, thin out old snapshots, delete what no version in use refers to.
+
+Writers and readers go on meanwhile: an append never conflicts with the merging of files, and a file stays on disk for
+an hour after its last version (a day if no version ever named it: the leftovers of a killed writer).
+"""
+
+import contextlib
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import telemetry
+from storage._sql import quoted
+from storage._store import Store
+from storage._tables import Handle, store_errors
+from telemetry import StoreError
+
+_log = logging.getLogger(__name__)
+
+KEPT_SNAPSHOTS = 3
+MERGE_FROM = 8
+"""Tables with fewer small files are left alone."""
+TARGET_BYTES = 32 * 1024 * 1024
+RETENTION_HOURS = 1
+ORPHAN_HOURS = 24
+
+
+@dataclass(frozen=True)
+class Compaction:
+    """What compaction did to one table."""
+
+    table: str
+    files_before: int
+    files_after: int
+    deleted: int
+
+
+def compact(store: Store, tables: Sequence[str] = tuple(telemetry.TABLES)) -> list[Compaction]:
+    """Compact tables and return what was done to each. A rival maintainer's work is left alone.
+
+    Raises StoreError if a table cannot be read or written.
+    """
+    return [_compact_table(store, name) for name in tables]
+
+
+def _compact_table(store: Store, name: str) -> Compaction:
+    handle = Handle(store.folder, name)
+    before = len(handle.files().paths)
+    if before >= MERGE_FROM:
+        if name == "state":
+            _thin_snapshots(store, handle)
+        _merge(handle)
+    deleted = _vacuum(handle)
+    handle.drop()
+    return Compaction(name, before, len(handle.files().paths), deleted)
+
+
+def _merge(handle: Handle) -> None:
+    from deltalake import WriterProperties
+
+    properties = WriterProperties(compression="ZSTD", compression_level=3, max_row_group_size=122_880)
+    with _tolerating_rivals(handle):
+        handle.table.optimize.compact(target_size=TARGET_BYTES, writer_properties=properties)
+
+
+def _thin_snapshots(store: Store, handle: Handle) -> None:
+    """Delete all but the newest snapshots of each component."""
+    with store.reader() as reader:
+        oldest = reader.query(
+            "SELECT component, min(position) AS position FROM (SELECT component, position FROM raw_state "
+            "QUALIFY row_number() OVER (PARTITION BY component ORDER BY position DESC, time DESC) <= ?) "
+            "GROUP BY component ORDER BY component",
+            [KEPT_SNAPSHOTS],
+        ).to_pylist()
+    older = [f"(component = {quoted(row['component'])} AND position < {row['position']})" for row in oldest]
+    with _tolerating_rivals(handle):
+        handle.table.delete(" OR ".join(older))
+
+
+def _vacuum(handle: Handle) -> int:
+    """Delete files that no version of the last hour names, and day-old files that none ever named."""
+    with store_errors(f"vacuum the table {handle.path}"):
+        handle.refresh()
+        deleted = handle.table.vacuum(retention_hours=RETENTION_HOURS, dry_run=False)
+        orphans = handle.table.vacuum(retention_hours=ORPHAN_HOURS, dry_run=False, full=True)
+    return len(deleted) + len(orphans)
+
+
+@contextlib.contextmanager
+def _tolerating_rivals(handle: Handle) -> Iterator[None]:
+    """Let a commit that lost against another maintainer pass: the next round finds what is left to do."""
+    from deltalake.exceptions import CommitFailedError
+
+    try:
+        with store_errors(f"compact the table {handle.path}"):
+            handle.refresh()
+            yield
+    except StoreError as error:
+        if not isinstance(error.__cause__, CommitFailedError):
+            raise
+        _log.info("left the table %s to another maintainer", handle.name)
+        handle.drop()
