@@ -1,0 +1,12 @@
+"""Everything that comes in: sources, decoders and the readers of recorded cases.
+
+A `Source` (`FilesSource`, `StdinSource`, `KafkaSource`) gives batches of log lines, metric points and spans, with the
+position each ends at; what cannot be decoded comes out as dead letters. `read_matrix`, `read_metrics_csv`, `read_graph`
+and `read_case` read recorded metric tables and root-cause cases whole, for the offline commands. Files that hold the
+answers of a data set are never opened. Nothing here stores a position: the store does, and `seek` brings it back.
+"""
+
+from ingest._files import FilesSource
+from ingest._source import Source
+
+__all__ = ["FilesSource", "Source"]

@@ -1,0 +1,139 @@
+"""Text records to rows: which are JSON, which are raw lines, which are neither."""
+
+from dataclasses import dataclass
+from enum import Enum
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+import telemetry
+from ingest import _fields
+from ingest._json import Envelope, JsonRows, load
+from ingest._tables import DeadLetters, Ints, attributes, build, origin
+from ingest._text import TRUNCATED
+from ingest._times import Mask
+from telemetry import Batch, DecodeError
+
+
+class Stream(Enum):
+    """What a stream holds, told by its first record: decides what a record that is not JSON means."""
+
+    RAW = "raw lines"  # a JSON log record among them is decoded, everything else is a line
+    LOGS = "JSON logs"  # a line that begins like JSON must be JSON; another is a raw line (a stack trace, say)
+    DATA = "JSON metrics or spans"  # every record must be JSON
+
+
+def sniff(first: str) -> Stream:
+    """Tell a stream by its first record."""
+    if not first.lstrip().startswith(('{"', "{ ", "{}", "[{")):
+        return Stream.RAW
+    try:
+        record = load(first)
+    except DecodeError:
+        return Stream.LOGS
+    return Stream.DATA if isinstance(record, dict) and _fields.shape_of(record).kind != "log" else Stream.LOGS
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """Rows of one batch: read = lines + metrics + spans + units of dead letters + filtered."""
+
+    read: int
+    filtered: int
+    lines: pa.Table
+    metrics: pa.Table
+    spans: pa.Table
+    dead_letters: pa.Table
+
+    def batch(self, envelope: Envelope, start: int, next: int, closed: bool = False) -> Batch:
+        """Return it as the batch [start, next) of its partition."""
+        return Batch(
+            envelope.partition, start, next, self.read, self.filtered,
+            self.lines, self.metrics, self.spans, self.dead_letters, closed,
+        )  # fmt: skip
+
+
+def decode(text: pa.Array, envelope: Envelope, stream: Stream) -> Decoded:
+    """Decode text records, in order. Blank ones are filtered."""
+    observed = int(envelope.observed_us[-1]) if len(text) else 0
+    letters = DeadLetters(envelope.partition, observed)
+    blank = pc.equal(pc.binary_length(pc.ascii_trim_whitespace(text)), 0).to_numpy(zero_copy_only=False)
+    json_rows = JsonRows(envelope, letters)
+    raw = ~blank
+    maybe_json = _candidates(text, stream) & ~blank
+    for index, record in zip(np.flatnonzero(maybe_json).tolist(), _pick(text, maybe_json).to_pylist(), strict=True):
+        raw[index] = _decode_one(index, record, envelope, stream, json_rows, letters)
+    filtered = int(blank.sum())
+    before = letters.units
+    logs_index, logs = json_rows.logs()
+    metrics, spans = json_rows.metrics(), json_rows.spans()
+    lines = _merge(np.flatnonzero(raw), _raw_lines(text, envelope, raw), logs_index, logs)
+    read = filtered + int(raw.sum()) + before + json_rows.read
+    return Decoded(read, filtered + json_rows.filtered, lines, metrics, spans, letters.table())
+
+
+def _pick(text: pa.Array, rows: Mask) -> pa.Array:
+    return text if rows.all() else text.filter(pa.array(rows))
+
+
+def _candidates(text: pa.Array, stream: Stream) -> Mask:
+    if stream is Stream.DATA:
+        return np.ones(len(text), np.bool_)
+    found = pc.starts_with(text, "{")
+    if stream is Stream.LOGS:
+        found = pc.or_(found, pc.starts_with(text, "["))
+    return np.asarray(found.to_numpy(zero_copy_only=False))
+
+
+def _decode_one(
+    index: int, text: str, envelope: Envelope, stream: Stream, rows: JsonRows, letters: DeadLetters
+) -> bool:
+    """Decode one record that may be JSON. True: it is a raw line after all."""
+    try:
+        if TRUNCATED in envelope.notes.get(index, {}):
+            size = envelope.notes[index][TRUNCATED]
+            raise DecodeError("too_long", f"a JSON record of {size} bytes, want at most 262144")
+        record = load(text)
+        if not isinstance(record, dict):
+            raise DecodeError("bad_json", f"a JSON {type(record).__name__}, want an object")
+    except DecodeError as error:
+        if stream is Stream.RAW:
+            return True
+        letters.add(int(envelope.offset[index]), error.reason, error.detail, text)
+        return False
+    shape = _fields.shape_of(record)
+    if stream is Stream.RAW and shape.kind == "log" and not shape.known:
+        return True
+    rows.add(index, text, record, shape)
+    return False
+
+
+def _raw_lines(text: pa.Array, envelope: Envelope, raw: Mask) -> pa.Table:
+    if not raw.any():
+        return telemetry.LINES.empty_table()
+    index = np.flatnonzero(raw)
+    notes = None
+    if envelope.notes:
+        notes = attributes([envelope.notes.get(i) for i in index.tolist()])
+    columns = {
+        "observed_time": envelope.observed_us[index],
+        "service": _pick(envelope.service, raw),
+        "body": _pick(text, raw),
+        "attributes": notes,
+        "offset": envelope.offset[index],
+        "line": None if envelope.line is None else envelope.line[index],
+        "structured": False,
+        **origin(envelope.partition),
+    }
+    return build(telemetry.LINES, len(index), columns)
+
+
+def _merge(raw_index: Ints, raw: pa.Table, json_index: Ints, logs: pa.Table) -> pa.Table:
+    """Put raw lines and JSON log records back into the order they came in."""
+    if not len(logs):
+        return raw
+    if not len(raw):
+        return logs
+    order = np.argsort(np.concatenate([raw_index, json_index]), kind="stable")
+    return pa.concat_tables([raw, logs]).take(pa.array(order)).combine_chunks()

@@ -1,0 +1,79 @@
+"""Which files of a folder are telemetry, of which kind, and why the others are left out."""
+
+import os
+import re
+import stat
+from collections.abc import Iterable, Iterator
+from fnmatch import fnmatch
+from pathlib import Path
+
+TRUTH = (
+    "case.json", "faults.json", "*labels*", "*_structured*.csv", "*_templates*.csv", "*groundtruth*", "*ground_truth*",
+    "removed_windows.json", "combined_windows.json", "templates.json",
+)  # fmt: skip
+"""Names of files that hold answers; they are never opened."""
+_GRAPHS = ("dependency.csv", "graph.csv", "*.graph.csv")
+_COMPRESSED = (".gz", ".bz2", ".xz", ".zst", ".lz4", ".zip", ".tar", ".tgz", ".7z")
+_ROTATION = re.compile(r"(?:[._-]\d{4}-?\d{2}-?\d{2}(?:[T_-]?\d{2,6})?|\.\d{1,4})$")
+_SUFFIX = re.compile(r"\.(?:log|txt|out|err|json|jsonl|ndjson|csv|parquet)$", re.IGNORECASE)
+_GENERIC = frozenset(
+    "all app application console data error errors event events log logs message messages metric metrics output"
+    " server span spans stderr stdout telemetry test trace traces".split()
+)
+
+
+def walk(paths: Iterable[Path]) -> Iterator[tuple[Path, str | None]]:
+    """Yield every file under the paths, in order of name, with the reason it is left out, or None."""
+    for path in paths:
+        if path.is_dir():
+            yield from _walk_folder(path)
+        else:
+            yield path, why_not(path)
+
+
+def _walk_folder(folder: Path) -> Iterator[tuple[Path, str | None]]:
+    failed: list[OSError] = []
+    for base, folders, files in os.walk(folder, onerror=failed.append):
+        for name in sorted(folders):
+            if name == "truth" or name.startswith("."):
+                yield Path(base, name), "holds the truth, never read" if name == "truth" else "hidden"
+        folders[:] = sorted(name for name in folders if name != "truth" and not name.startswith("."))
+        for name in sorted(files):
+            yield Path(base, name), why_not(Path(base, name))
+        for error in failed:
+            yield Path(error.filename), f"cannot be opened: {error.strerror}"
+        failed.clear()
+    for error in failed:
+        yield Path(error.filename), f"cannot be opened: {error.strerror}"
+
+
+def why_not(path: Path) -> str | None:
+    """Return why a file is left out by its name or kind, or None."""
+    name = path.name.lower()
+    if any(fnmatch(name, pattern) for pattern in TRUTH) or "truth" in path.parts:
+        return "holds the truth, never read"
+    if any(fnmatch(name, pattern) for pattern in _GRAPHS):
+        return "call graph, not telemetry"
+    if name.startswith("."):
+        return "hidden"
+    if name.endswith(_COMPRESSED):
+        return "compressed: not supported yet, unpack it first"
+    try:
+        mode = path.stat().st_mode
+    except OSError as error:
+        return f"cannot be opened: {error.strerror}"
+    return None if stat.S_ISREG(mode) else "not a regular file"
+
+
+def looks_binary(head: bytes) -> bool:
+    """Whether more than one byte in twenty is a control character that no text has."""
+    odd = sum(byte < 9 or 13 < byte < 27 or 27 < byte < 32 for byte in head if byte)
+    return odd * 20 > len(head)
+
+
+def service_of_file(path: Path) -> str | None:
+    """Return the service a log file is named after: its stem without rotation suffixes; None for a generic name."""
+    name = path.name
+    while (shorter := _SUFFIX.sub("", _ROTATION.sub("", name))) != name and shorter:
+        name = shorter
+    return None if name.lower() in _GENERIC or not name else name

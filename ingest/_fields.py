@@ -1,0 +1,137 @@
+"""Which field of a JSON record means what, by the names that loggers and exporters use.
+
+Names are compared in lower case without `_ - . @`. What a set of keys means is worked out once and remembered.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import orjson
+
+Kind = Literal["log", "metrics", "metric", "span"]
+
+_NAMES: dict[str, tuple[str, ...]] = {
+    "time": (
+        "time",
+        "timestamp",
+        "ts",
+        "datetime",
+        "date",
+        "eventtime",
+        "timeunixnano",
+        "asctime",
+        "tsns",
+        "tsus",
+        "tsms",
+        "t",
+    ),
+    "severity": ("level", "severity", "severitytext", "loglevel", "levelname", "lvl"),
+    "severity_number": ("severitynumber",),
+    "message": ("message", "msg", "body", "log", "event", "shortmessage", "text"),
+    "service": ("service", "servicename", "app", "appname", "application", "container", "resource", "kubernetes"),
+    "component": ("logger", "loggername", "component", "name", "module", "class", "program"),
+    "trace_id": ("traceid", "ddtraceid", "otraceid"),
+    "span_id": ("spanid", "ddspanid"),
+    "attributes": ("attributes", "labels", "tags"),
+    "metrics": ("metrics",),
+    "metric": ("metric", "metricname"),
+    "value": ("value",),
+    "parent": ("parentspanid", "parentid"),
+    "operation": ("operation", "operationname", "spanname", "name"),
+    "status": ("status", "statuscode"),
+    "start": ("starttime", "start", "starttimeunixnano", "time", "timestamp", "startts"),
+    "end": ("endtime", "end", "endtimeunixnano"),
+    "duration_us": ("durationus", "durationmicros", "duration"),
+    "duration_ms": ("durationms", "durationmillis"),
+    "duration_ns": ("durationns", "durationnano", "durationnanos"),
+}
+_LOG = ("time", "severity", "severity_number", "message", "service", "component", "trace_id", "span_id")
+_SPAN = ("trace_id", "span_id", "parent", "operation", "service", "status", "start", "end", "attributes")
+_DURATIONS = ("duration_us", "duration_ms", "duration_ns")
+_REMEMBER = 4096
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What records with one set of keys are: their kind, the key of each meaning, and the keys left over."""
+
+    kind: Kind
+    keys: dict[str, str]
+    rest: tuple[str, ...] = ()
+    known: bool = field(default=False)  # a log record by its keys, not just any JSON object
+
+
+_shapes: dict[tuple[str, ...], Shape] = {}
+
+
+def shape_of(record: dict[str, Any]) -> Shape:
+    """Return what the keys of a record mean."""
+    keys = tuple(record)
+    found = _shapes.get(keys)
+    if found is None:
+        if len(_shapes) >= _REMEMBER:
+            _shapes.clear()
+        found = _shapes[keys] = _work_out(keys)
+    return found
+
+
+def plain(key: str) -> str:
+    """Return a field name as it is compared: lower case, no separators."""
+    return key.lower().translate(_SEPARATORS)
+
+
+_SEPARATORS = str.maketrans("", "", "_-.@ ")
+
+
+def find(keys: tuple[str, ...], *meanings: str) -> dict[str, str]:
+    """Return for each meaning that one of `keys` has, that key; the first of its names that is there wins."""
+    by_name: dict[str, str] = {}
+    for key in keys:
+        by_name.setdefault(plain(key), key)
+    found = {m: next((by_name[n] for n in _NAMES[m] if n in by_name), None) for m in meanings}
+    return {meaning: key for meaning, key in found.items() if key is not None}
+
+
+def _work_out(keys: tuple[str, ...]) -> Shape:
+    log = find(keys, *_LOG)
+    metric = find(keys, "time", "service", "metrics", "metric", "value", "attributes")
+    span = find(keys, *_SPAN, *_DURATIONS)
+    timed = any(d in span for d in _DURATIONS) or {"start", "end"} <= span.keys()
+    if {"trace_id", "span_id", "operation"} <= span.keys() and timed and "message" not in log:
+        return Shape("span", span, _rest(keys, span))
+    if "metrics" in metric and "message" not in log:
+        return Shape("metrics", metric, _rest(keys, metric))
+    if {"metric", "value"} <= metric.keys() and "message" not in log:
+        return Shape("metric", metric, _rest(keys, metric))
+    return Shape("log", log, _rest(keys, log), "message" in log or {"time", "severity"} <= log.keys())
+
+
+def _rest(keys: tuple[str, ...], used: dict[str, str]) -> tuple[str, ...]:
+    taken = set(used.values())
+    return tuple(key for key in keys if key not in taken)
+
+
+def text_of(value: Any) -> str:
+    """Return a JSON value as text: strings as they are, anything else as compact JSON."""
+    if type(value) is str:
+        return value
+    return orjson.dumps(value, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
+
+
+def id_of(value: Any) -> str | None:
+    """Return a trace or span id as text; empty, null and all-zero ids are none."""
+    text = text_of(value) if value is not None else ""
+    return text if text.strip("0-") else None
+
+
+def service_of(value: Any) -> str | None:
+    """Return a service name: text, or the name inside a `service`, `resource` or `kubernetes` object."""
+    if type(value) is str:
+        return value or None
+    if not isinstance(value, dict):
+        return None if value is None else text_of(value)
+    for key in ("name", "service.name", "container_name", "attributes"):
+        inner = value.get(key)
+        if inner and (found := service_of(inner)):
+            return found
+    return None

@@ -1,0 +1,251 @@
+"""The files source: folders and files, read once or followed as they grow, merged by event time."""
+
+import logging
+import os
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from ingest._discover import looks_binary, service_of_file, walk
+from ingest._parquet import ParquetReader
+from ingest._readers import Clock, CsvReader, Reader, TextReader, Unsupported
+from ingest._textfile import TextFile
+from ingest._times import LATEST_US
+from telemetry import Batch, Partition, PositionLost, SourceError
+
+log = logging.getLogger("faultline.ingest")
+
+FUTURE_S = 600.0
+"""Event times more than this ahead of the clock are rejected (`future_time`)."""
+_SCAN_S = 1.0
+_ENOUGH = 8192
+
+
+def latest_us(now: float, future_s: float | None) -> int:
+    """Return the last event time that is not in the future; None allows any."""
+    return LATEST_US if future_s is None else round((now + future_s) * 1e6)
+
+
+@dataclass
+class _Tracked:
+    """One file that is or was read."""
+
+    path: Path
+    reader: Reader
+    file_id: tuple[int, int]
+    observed_us: int
+    sought: bool = False
+    ended: bool = False  # it will not grow any more
+    closed: bool = False  # read to its end and said so
+
+
+class FilesSource:
+    """Reads files and folders. Each file is a partition; of several with data, the one behind in event time is read.
+
+    With `once`, files are read to their end as they are now; rows were observed when the file was last written.
+    Otherwise files are followed, new ones are found, and rotated ones read to their end; rows are observed as they
+    are read. `service` names the service of all files (otherwise: the record, or the file name). Raises SourceError if
+    a path does not exist. A position the file no longer reaches is logged, listed in `skipped`, and the rest goes on.
+    """
+
+    name = "files"
+
+    def __init__(
+        self,
+        paths: Iterable[str | Path],
+        *,
+        once: bool = False,
+        service: str | None = None,
+        future_s: float | None = FUTURE_S,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._paths = [Path(path) for path in paths]
+        for path in self._paths:
+            if not os.path.lexists(path):
+                raise SourceError(f"no such file or folder: {path}")
+        self._once, self._service, self._future_s, self._clock = once, service, future_s, clock
+        self._tracked: dict[str, _Tracked] = {}
+        self._skipped: dict[Path, str] = {}
+        self._refused: dict[Path, tuple[int, int]] = {}  # size and mtime of files that could not be read as they were
+        self._caught_up = False
+        self._scan()
+        self._scanned_at = time.monotonic()
+
+    # -- which files ----------------------------------------------------------------------------------------------
+
+    def _scan(self) -> None:
+        """Find new files; notice those that were renamed, replaced or deleted."""
+        present: set[tuple[int, int]] = set()
+        known = {tracked.file_id: tracked for tracked in self._tracked.values() if not tracked.ended}
+        for path, reason in walk(self._paths):
+            if reason is not None:
+                self._skip(path, reason)
+                continue
+            try:
+                status = path.stat()
+            except OSError as error:
+                self._skip(path, f"cannot be opened: {error.strerror}")
+                continue
+            file_id = (status.st_dev, status.st_ino)
+            if file_id in present:
+                continue  # a second name of the same file
+            present.add(file_id)
+            if file_id in known and not self._was_replaced(known[file_id]):
+                known[file_id].path = path
+            elif self._refused.get(path) != (status.st_size, status.st_mtime_ns):
+                self._open(path, status)
+        for file_id, tracked in known.items():
+            tracked.ended |= file_id not in present
+        self._forget()
+
+    def _was_replaced(self, tracked: _Tracked) -> bool:
+        if self._once or not tracked.reader.replaced():
+            return False
+        log.error("%s was truncated or written anew: what was not read of it is lost", tracked.path)
+        tracked.ended = tracked.closed = True
+        return True
+
+    def _forget(self) -> None:
+        """Let go of files that are gone and read to their end."""
+        if not self._once:
+            for app_id in [app for app, tracked in self._tracked.items() if tracked.ended and tracked.closed]:
+                self._tracked.pop(app_id).reader.close()
+
+    def _skip(self, path: Path, reason: str) -> None:
+        if self._skipped.get(path) != reason:
+            log.info("skipped %s: %s", path, reason)
+            self._skipped[path] = reason
+
+    def _open(self, path: Path, status: os.stat_result) -> None:
+        try:
+            reader = self._reader(path)
+        except (OSError, Unsupported) as error:
+            self._refused[path] = (status.st_size, status.st_mtime_ns)
+            self._skip(path, str(error) if isinstance(error, Unsupported) else f"cannot be opened: {error.strerror}")
+            return
+        self._skipped.pop(path, None)
+        if reader.partition.app_id in self._tracked:
+            reader.close()
+            return
+        tracked = _Tracked(path, reader, (status.st_dev, status.st_ino), status.st_mtime_ns // 1000)
+        self._tracked[reader.partition.app_id] = tracked
+
+    def _reader(self, path: Path) -> Reader:
+        """Open a file with the reader for its kind. Raises OSError, Unsupported."""
+        file = TextFile(path)
+        try:
+            identity = file.identity(final=self._once)
+            if identity is None:
+                raise Unsupported("empty" if not file.size else "holds no whole line yet")
+            partition = Partition(f"file:{identity}", str(path))
+            service = self._service or service_of_file(path)
+            if path.suffix.lower() == ".parquet":
+                file.close()
+                return ParquetReader(path, partition, service)
+            if path.suffix.lower() == ".csv":
+                return CsvReader(file, partition, service or "unknown")
+            if looks_binary(file.head(4096)):
+                raise Unsupported("looks binary")
+            return TextReader(path, file, partition, service)
+        except Unsupported:
+            file.close()
+            raise
+
+    # -- the Source -----------------------------------------------------------------------------------------------
+
+    @property
+    def skipped(self) -> list[tuple[str, str]]:
+        """What was left out and why, by path."""
+        return sorted((str(path), reason) for path, reason in self._skipped.items())
+
+    @property
+    def finished(self) -> bool:
+        """Whether all files have been read to their end (`once`)."""
+        return self._once and all(tracked.closed for tracked in self._tracked.values())
+
+    @property
+    def caught_up(self) -> bool:
+        """Whether no file had more to read at the last poll."""
+        return self._caught_up
+
+    def partitions(self) -> list[Partition]:
+        """Return one partition a file."""
+        return [tracked.reader.partition for tracked in self._tracked.values()]
+
+    def seek(self, positions: Mapping[str, int]) -> None:
+        """Continue at these positions; a file that no longer reaches its position is logged and skipped."""
+        for app_id, tracked in list(self._tracked.items()):
+            position = positions.get(app_id)
+            if position is None and tracked.sought:
+                continue
+            try:
+                tracked.reader.seek(position or 0)
+            except PositionLost as error:
+                log.error("%s", error)
+                self._drop(app_id, str(error))
+                continue
+            tracked.sought, tracked.closed = True, False
+
+    def _drop(self, app_id: str, reason: str) -> None:
+        tracked = self._tracked.pop(app_id)
+        tracked.reader.close()
+        self._skip(tracked.path, reason)
+        status = tracked.path.stat() if tracked.path.exists() else None
+        if status is not None:
+            self._refused[tracked.path] = (status.st_size, status.st_mtime_ns)
+
+    def poll(self, timeout_s: float, watermarks: Mapping[str, int | None]) -> list[Batch]:
+        """Return batches of the files that lag most in event time, about 8192 rows in all."""
+        deadline = time.monotonic() + timeout_s
+        while True:
+            if not self._once and time.monotonic() - self._scanned_at >= _SCAN_S:
+                self._scan()
+                self._scanned_at = time.monotonic()
+            batches = self._read(watermarks)
+            self._caught_up = not batches
+            left = deadline - time.monotonic()
+            if batches or left <= 0 or self.finished:
+                return batches
+            time.sleep(min(left, 0.05))
+
+    def _read(self, watermarks: Mapping[str, int | None]) -> list[Batch]:
+        def behind(item: tuple[str, _Tracked]) -> tuple[int, int, str]:
+            mark = watermarks.get(item[0])
+            return (-(2**62) if mark is None else mark, item[1].reader.position, item[0])
+
+        batches: list[Batch] = []
+        rows = 0
+        open_files = [item for item in self._tracked.items() if item[1].sought and not item[1].closed]
+        for app_id, tracked in sorted(open_files, key=behind):
+            try:
+                batch = self._read_one(tracked)
+            except OSError as error:
+                log.error("%s cannot be read any further: %s", tracked.path, error.strerror)
+                self._drop(app_id, f"cannot be read: {error.strerror}")
+                continue
+            if batch is not None:
+                batches.append(batch)
+                rows += batch.read
+            if rows >= _ENOUGH:
+                break
+        return batches
+
+    def _read_one(self, tracked: _Tracked) -> Batch | None:
+        final = self._once or tracked.ended
+        now = self._clock()
+        clock = Clock(tracked.observed_us if self._once else round(now * 1e6), latest_us(now, self._future_s))
+        if not self._once and tracked.reader.replaced():
+            return None  # the next scan says so
+        batch = tracked.reader.read(final, clock)
+        if batch is None and final:
+            tracked.closed = True
+            at = tracked.reader.position
+            return Batch(tracked.reader.partition, at, at, 0, closed=True)
+        return batch
+
+    def close(self) -> None:
+        """Close all files."""
+        for tracked in self._tracked.values():
+            tracked.reader.close()
+        self._tracked.clear()

@@ -1,0 +1,49 @@
+"""What every source is to the pipeline."""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from telemetry import Batch, Partition
+
+
+class Source(Protocol):
+    """An input: a set of ordered partitions, read in batches from positions the store keeps.
+
+    `seek` is called when `partitions()` has changed: after opening, a Kafka rebalance, or a new file. A partition is
+    not read before its first `seek`.
+    """
+
+    @property
+    def name(self) -> str:
+        """What people call it: `files`, `stdin`, `kafka`."""
+
+    @property
+    def finished(self) -> bool:
+        """Whether a bounded input has been read and handed out to its end."""
+
+    @property
+    def caught_up(self) -> bool:
+        """Whether there was nothing more to read at the last `poll`."""
+
+    @property
+    def skipped(self) -> list[tuple[str, str]]:
+        """What was left out and why: (path or topic, reason)."""
+
+    def partitions(self) -> list[Partition]:
+        """Return the partitions assigned now."""
+
+    def seek(self, positions: Mapping[str, int]) -> None:
+        """Continue at these positions (app id -> next position).
+
+        A partition that is not named continues where it is; one never sought before starts at its beginning. Raises
+        PositionLost if the input no longer holds a position.
+        """
+
+    def poll(self, timeout_s: float, watermarks: Mapping[str, int | None]) -> list[Batch]:
+        """Return the next batches, waiting up to `timeout_s` for the first.
+
+        `watermarks` are event times (us) by app id: where several partitions have data, the one behind goes first.
+        """
+
+    def close(self) -> None:
+        """Let go of files and connections."""
