@@ -88,16 +88,20 @@ def check_variables() -> Check:
 
 def check_store(url: str) -> Iterator[Check]:
     """Check that the store can be written and read, and that its disk has room."""
-    if "://" in url:
-        yield _check_readable(url)
+    from storage import Store
+
+    try:
+        there = Store.exists(url)
+    except FaultlineError as error:
+        yield Check("FAIL", "store", str(error))
         return
-    folder = next(path for path in (Path(url).absolute(), *Path(url).absolute().parents) if path.exists())
+    path = Path(url.removeprefix("file://")).expanduser().absolute()
+    folder = next(parent for parent in (path, *path.parents) if parent.exists())
     yield _check_writable(folder, url)
     yield _check_disk(folder)
-    if Path(url, "ledger").is_dir():
-        yield _check_readable(url)
-    else:
-        yield Check("OK", "store", f"{url} holds no tables yet; `faultline run` makes them")
+    yield (
+        _check_readable(url) if there else Check("OK", "store", f"{url} has no tables yet; `faultline run` makes them")
+    )
 
 
 def _check_writable(folder: Path, url: str) -> Check:
@@ -119,7 +123,8 @@ def _check_readable(url: str) -> Check:
     from storage import Store
 
     try:
-        found = Store.open(url).reader().query("select count(distinct app_id) as partitions from ledger")
+        with Store.open(url, create=False).reader() as reader:
+            found = reader.query("select count(distinct app_id) as partitions from ledger")
     except FaultlineError as error:
         return Check("FAIL", "store", str(error))
     return Check("OK", "store", f"readable, {found['partitions'][0].as_py()} input partitions")

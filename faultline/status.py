@@ -1,30 +1,36 @@
 """What the tables say about themselves: the account of every partition, how current it is, and what is open."""
 
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
-
-from telemetry import TABLES
 
 if TYPE_CHECKING:
     from storage import Reader, Store
 
 FATES = ("read", "stored", "joined", "dead_lettered", "filtered", "late")
+# Totals of a partition only grow, and so does its watermark: the newest row is the one with the most of each.
 _PARTITIONS = """
-    select source, partition, read, stored, joined, dead_lettered, filtered, late, watermark, closed from ledger
-    qualify row_number() over (partition by app_id order by next desc, watermark desc nulls last, closed desc) = 1
-    order by source, partition, app_id
+    select any_value(source) as source, any_value("partition") as "partition", max(read) as read,
+        max(stored) as stored, max(joined) as joined, max(dead_lettered) as dead_lettered, max(filtered) as filtered,
+        max(late) as late, max(watermark) as watermark, max(time) as committed, bool_or(closed) as ended
+    from ledger group by app_id order by source, "partition", app_id
 """
-_OPEN = "select count(*) as n from incidents where status <> 'resolved'"
+_OPEN = "select count(*) from incidents where status <> 'resolved'"
+_DETECTED = "select make_timestamptz(max(position)) from raw_state where component = ?"
 
 
 @dataclass(frozen=True)
 class Status:
-    """One look at a store. `partitions` holds ledger rows with a `state`: "open", "ended" or "unbalanced"."""
+    """One look at a store. Times are UTC; `balanced`: read = stored + joined + dead_lettered + filtered everywhere.
+
+    `detected_until`: end of the last detection window whose state was saved; detection may be up to 10 min further.
+    """
 
     partitions: list[dict[str, Any]]
-    rows: dict[str, int]
+    tables: list[dict[str, Any]]
+    balanced: bool
     open_incidents: int
-    correlated_until: Any
+    detected_until: datetime | None
 
     def as_dict(self) -> dict[str, Any]:
         """Return everything as plain data."""
@@ -33,17 +39,22 @@ class Status:
 
 def read_status(store: "Store") -> Status:
     """Read the status from the tables; raises StoreError."""
-    reader = store.reader()
-    partitions = [row | {"state": _state(row)} for row in reader.query(_PARTITIONS).to_pylist()]
-    rows = {name: int(_scalar(reader, f"select count(*) from {name}")) for name in TABLES}  # noqa: S608 - our names
-    return Status(partitions, rows, int(_scalar(reader, _OPEN)), None)
+    from storage import CORRELATOR
+
+    with store.reader() as reader:
+        partitions = reader.query(_PARTITIONS).to_pylist()
+        return Status(
+            partitions=partitions,
+            tables=[vars(table) for table in store.describe()],
+            balanced=all(_balanced(row) for row in partitions),
+            open_incidents=int(_scalar(reader, _OPEN)),
+            detected_until=_scalar(reader, _DETECTED, CORRELATOR),
+        )
 
 
-def _state(row: dict[str, Any]) -> str:
-    if row["read"] != row["stored"] + row["joined"] + row["dead_lettered"] + row["filtered"]:
-        return "unbalanced"
-    return "ended" if row["closed"] else "open"
+def _balanced(row: dict[str, Any]) -> bool:
+    return bool(row["read"] == row["stored"] + row["joined"] + row["dead_lettered"] + row["filtered"])
 
 
-def _scalar(reader: "Reader", query: str) -> Any:
-    return reader.query(query).column(0)[0].as_py()
+def _scalar(reader: "Reader", query: str, *params: Any) -> Any:
+    return reader.query(query, params).column(0)[0].as_py()

@@ -10,10 +10,7 @@ if TYPE_CHECKING:
     from storage import Reader
 
 _LIST = "select * from incidents where ? or status <> 'resolved' order by opened desc, id limit ?"
-_SUSPECTS = """
-    select * exclude (incident_id) from suspects where incident_id = $1
-    and ranked_at = (select max(ranked_at) from suspects where incident_id = $1) order by rank
-"""
+_SUSPECTS = "select * exclude (incident_id) from suspects where incident_id = ? order by rank"
 _EVENTS = "select time, kind, actor, detail from incident_events where incident_id = ? order by seq"
 
 
@@ -44,7 +41,8 @@ def list_incidents(store: str | None, as_json: bool, everything: bool, limit: in
     from faultline.cli._output import print_json, print_table
     from faultline.cli._store import existing_store
 
-    found = records(existing_store(store).reader().query(_LIST, (everything, limit)))
+    with existing_store(store).reader() as reader:
+        found = records(reader.query(_LIST, (everything, limit)))
     if as_json:
         print_json(found)
         return
@@ -66,7 +64,8 @@ def show(incident_id: str, store: str | None, as_json: bool) -> None:
     from faultline.cli._output import print_json
     from faultline.cli._store import existing_store
 
-    incident = _load(existing_store(store).reader(), incident_id)
+    with existing_store(store).reader() as reader:
+        incident = _load(reader, incident_id)
     if as_json:
         print_json(incident)
     else:

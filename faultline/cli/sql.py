@@ -29,7 +29,8 @@ def sql(query: str, store: str | None, as_json: bool, as_csv: bool, limit: int) 
 
     if as_json and as_csv:
         raise click.UsageError("--json and --csv exclude each other: choose one")
-    found = existing_store(store).reader().query(query)
+    with existing_store(store).reader() as reader:
+        found = reader.query(query)
     shown = found.slice(0, limit) if limit else found
     if as_json:
         print_json(records(shown))

@@ -1,8 +1,13 @@
 """`faultline status`."""
 
+from typing import TYPE_CHECKING
+
 import click
 
 from faultline.cli._options import json_option, store_option
+
+if TYPE_CHECKING:
+    from faultline.status import Status
 
 
 @click.command()
@@ -11,29 +16,34 @@ from faultline.cli._options import json_option, store_option
 def status(store: str | None, as_json: bool) -> None:
     """Show what was read and stored, how current it is, and what is open.
 
-    Of every input partition: read = stored + joined (continuation lines) + dead-lettered + filtered.
+    Of every input partition: read = stored + joined (continuation lines) + dead-lettered + filtered. The watermark is
+    the event time below which only late rows can still come.
 
     \b
     Example:
       faultline status --store ./faultline-data
     """
-    from faultline.cli._output import print_json, print_table
+    from faultline.cli._output import print_json
     from faultline.cli._store import existing_store
-    from faultline.status import FATES, read_status
+    from faultline.status import read_status
 
     found = read_status(existing_store(store))
     if as_json:
         print_json(found.as_dict())
-        return
-    print_table(
-        ("source", "partition", *FATES, "watermark", "state"),
-        [
-            (row["source"], row["partition"], *(row[fate] for fate in FATES), row["watermark"], row["state"])
-            for row in found.partitions
-        ],
-        title="Input",
-    )
+    else:
+        _print(found)
+
+
+def _print(found: "Status") -> None:
+    from faultline.cli._output import print_table, utc
+    from faultline.status import FATES
+
+    columns = ("source", "partition", *FATES, "watermark", "committed", "ended")
+    print_table(columns, [[row[name] for name in columns] for row in found.partitions], title="Input")
     click.echo()
-    print_table(("table", "rows"), list(found.rows.items()), title="Tables")
-    click.echo(f"\nopen incidents: {found.open_incidents}")
-    click.echo(f"last detection window ends: {found.correlated_until or '-'}")
+    columns = ("table", "rows", "files", "bytes", "version")
+    print_table(columns, [[row[name] for name in columns] for row in found.tables], title="Tables")
+    click.echo()
+    click.echo(f"account: {'balanced' if found.balanced else 'NOT BALANCED: rows are missing or doubled'}")
+    click.echo(f"detected until: {utc(found.detected_until) if found.detected_until else '-'}")
+    click.echo(f"open incidents: {found.open_incidents}")
