@@ -1,10 +1,13 @@
 """The script Streamlit runs on every visit: sign-in where it is configured, navigation, the chosen page."""
 
+from pathlib import Path
+
 import streamlit as st
 
 from dashboard import _auth, _view
 
 st.set_page_config(page_title="Faultline", page_icon="⚡", layout="wide")
+st.logo(Path(__file__).with_name("logo.svg"), size="large")
 _view.style()
 if _auth.admitted():
     st.navigation(

@@ -130,13 +130,22 @@ def spread(table: pa.Table, since: int, until: int, onset: int) -> Option:
     rows = table.select(["t", "service", "kind", "name", "ratio"]).to_pylist()
     order = list(dict.fromkeys(row["service"] for row in rows))
     series = []
-    for kind, colour in KIND_COLOURS.items():
+    for (kind, colour), offset in zip(KIND_COLOURS.items(), (-5, 0, 5), strict=True):
         dots = [
             {"value": [row["t"], row["service"], row["name"]], "symbolSize": _dot(row["ratio"])}
             for row in rows
             if row["kind"] == kind
         ]
-        series.append({"type": "scatter", "name": kind, "color": colour, "data": dots, "itemStyle": {"opacity": 0.75}})
+        series.append(
+            {
+                "type": "scatter",
+                "name": kind,
+                "color": colour,
+                "data": dots,
+                "itemStyle": {"opacity": 0.75},
+                "symbolOffset": [0, offset],
+            }
+        )
     series[0]["markLine"] = _marks([onset])
     return {
         **_base(),

@@ -10,7 +10,7 @@ from dashboard import _queries as queries
 from dashboard import _view as view
 from dashboard._graph import layout
 from dashboard._overview import incident_row
-from dashboard._words import EVENTS, ROLES, SECOND_US, clock, duration, escaped, number, percent, plural, tag, visible
+from dashboard._words import EVENTS, ROLES, SECOND_US, clock, escaped, lag, markdown, number, percent, tag, visible
 from telemetry import parse_id
 
 _PAGE = 12
@@ -18,12 +18,13 @@ _AROUND_US = 300 * SECOND_US
 _CALLS_US = 600 * SECOND_US
 _MOST_NODES = 40
 _CHARTS = 4
+_SUSPECTS = 8
 _STATUSES = {"Open": ("open", "acknowledged"), "Resolved": ("resolved",), "All": ("open", "acknowledged", "resolved")}
 
 
 def render() -> None:
     """Draw the incident that `?incident=` names, else the list."""
-    reader = view.opened_feed()
+    reader = view.opened()
     if reader is None:
         return
     wanted = st.query_params.get("incident")
@@ -72,10 +73,14 @@ def _detail(reader: queries.Reads, incident_id: str) -> None:
     left, right = st.columns([1, 1], gap="medium")
     with left:
         _ranking(incident, suspects)
+        suspect = _chosen(incident, suspects) if suspects else None
+        texts = _template_texts(reader, suspect["evidence"]) if suspect else {}
+        if suspect:
+            _evidence(suspect, texts)
     with right:
         _graph(reader, incident, suspects)
-    if suspects:
-        _evidence(reader, incident, suspects)
+    if suspect:
+        _signals(reader, incident, suspect, texts)
     odd = queries.anomalies(reader, incident_id)
     _spread(odd, incident)
     _history(reader, incident, odd, at)
@@ -120,7 +125,7 @@ def _ranking(incident: dict[str, Any], suspects: list[dict[str, Any]]) -> None:
     head = tag(
         "tr", *[tag("th", name) for name in ("#", "Service", "Role", "Share of suspicion", "Most telling signal")]
     )
-    view.show(tag("table", head, *[_suspect_row(suspect) for suspect in suspects[:8]], css="fl-table"))
+    view.show(tag("table", head, *[_suspect_row(suspect) for suspect in suspects[:_SUSPECTS]], css="fl-table"))
     path = suspects[0]["path"]
     if len(path) > 1:
         view.show(tag("div", "How it may have spread: ", tag("b", escaped(" → ".join(path))), css="fl-note"))
@@ -165,25 +170,39 @@ def _kept(calls: list[dict[str, Any]], involved: list[str]) -> list[str]:
 
 def _last(incident: dict[str, Any]) -> int:
     """Newest time worth looking at: the end of a resolved incident, at most an hour after the onset."""
-    return min(max(incident["updated"], incident["onset"] + 120 * SECOND_US), incident["onset"] + 3600 * SECOND_US)
+    onset: int = incident["onset"]
+    updated: int = incident["updated"]
+    return min(max(updated, onset + 120 * SECOND_US), onset + 3600 * SECOND_US)
 
 
-def _evidence(reader: queries.Reads, incident: dict[str, Any], suspects: list[dict[str, Any]]) -> None:
-    names = [suspect["service"] for suspect in suspects[:8]]
-    chosen = st.pills("Evidence against", names, default=names[0], key=f"suspect-{incident['id']}", required=True)
-    suspect = next((each for each in suspects if each["service"] == chosen), suspects[0])
-    rows = suspect["evidence"]
-    if not rows:
-        view.show(
-            tag("div", "Nothing of its own: it is ranked through the services it is connected with.", css="fl-note")
-        )
-        return
-    texts = _template_texts(reader, rows)
-    view.show(tag("table", *[_evidence_row(row, texts) for row in rows], css="fl-table"))
+def _chosen(incident: dict[str, Any], suspects: list[dict[str, Any]]) -> dict[str, Any]:
+    by_name = {suspect["service"]: suspect for suspect in suspects[:_SUSPECTS]}
+    names = list(by_name)
+    chosen = st.pills(
+        "Evidence against",
+        names,
+        default=names[0],
+        key=f"suspect-{incident['id']}",
+        format_func=markdown,
+        required=True,
+    )
+    return by_name.get(chosen or names[0], suspects[0])
+
+
+def _evidence(suspect: dict[str, Any], texts: dict[str, str]) -> None:
+    if suspect["evidence"]:
+        view.show(tag("table", *[_evidence_row(row, texts) for row in suspect["evidence"]], css="fl-table"))
+    else:
+        text = "Nothing of its own: it is ranked through the services it is connected with."
+        view.show(tag("div", text, css="fl-note"))
+
+
+def _signals(reader: queries.Reads, incident: dict[str, Any], suspect: dict[str, Any], texts: dict[str, str]) -> None:
+    """Draw the signals that the evidence names, around the onset, two a row."""
     span = queries.Range(incident["onset"] - 3 * _AROUND_US, _last(incident) + _AROUND_US)
-    drawn = [row for row in rows if row["kind"] in charts.KIND_COLOURS][:_CHARTS]
+    drawn = [row for row in suspect["evidence"] if row["kind"] in charts.KIND_COLOURS][:_CHARTS]
     for pair in (drawn[:2], drawn[2:]):
-        for column, row in zip(st.columns(2), pair, strict=False):
+        for column, row in zip(st.columns(2) if pair else [], pair, strict=False):
             with column:
                 _signal(reader, incident, suspect["service"], row, texts, span)
 
@@ -238,13 +257,16 @@ def _signal(
     )
     alt = f"{row['kind']} signal of the suspect around the onset"
     st.echarts_chart(option, height=170, key=f"signal-{row['kind']}-{row['signal']}", alt=alt)
+    if row["signal"] in texts:
+        asked = {"template": row["signal"], "service": service}
+        st.page_link("pages/logs.py", label="Read these records", query_params=asked)
 
 
 def _spread(odd: pa.Table, incident: dict[str, Any]) -> None:
-    _head("How it spread", f"{plural(odd.num_rows, 'anomaly').replace('anomalys', 'anomalies')}; dashed red: onset")
+    _head("How it spread", f"{odd.num_rows:,} anomalies, larger: further over the threshold; dashed red: onset")
     if odd.num_rows == 0:
         return
-    times = odd.column("t").to_pylist()
+    times: list[int] = odd.column("t").to_pylist()
     onset = incident["onset"] // 1000
     since, until = min(times[0], onset) - 60_000, max(times[-1], onset) + 60_000
     rows = len(set(odd.column("service").to_pylist()))
@@ -263,8 +285,7 @@ def _history(reader: queries.Reads, incident: dict[str, Any], odd: pa.Table, at:
 
 
 def _event_row(event: dict[str, Any], onset: int, now: int) -> str:
-    delay = event["time"] - onset
-    offset = f"{'−' if delay < 0 else '+'}{duration(abs(delay))}"
+    offset = lag(event["time"] - onset)
     who = "" if event["actor"] == "faultline" else f" by {event['actor']}"
     return tag(
         "tr",

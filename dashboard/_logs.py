@@ -1,4 +1,4 @@
-"""Logs: templates with counts, first and last seen; the records of a template; search. Text is shown, never rendered."""
+"""Logs: templates with counts, first and last seen; the records of a template; search. Log text is never rendered."""
 
 import pyarrow as pa
 import streamlit as st
@@ -10,12 +10,14 @@ from telemetry import parse_id
 
 _LEAST = {"Any severity": 0, "Warnings and worse": 13, "Errors and worse": 17}
 _EVERY = "All services"
+_DAY_TIME = st.column_config.DatetimeColumn(format="YYYY-MM-DD HH:mm:ss", timezone="UTC")
+_NARROW = {name: st.column_config.TextColumn(width="small") for name in ("Severity", "Worst", "Service")}
 _TIME = st.column_config.DatetimeColumn(format="YYYY-MM-DD HH:mm:ss.SSS", timezone="UTC", width="medium")
 
 
 def render() -> None:
     """Draw templates or records that match the filters; `?template=` shows the records of one template."""
-    reader = view.opened_feed()
+    reader = view.opened()
     if reader is not None:
         view.guarded(lambda: _page(reader))
 
@@ -45,8 +47,10 @@ def _filters(reader: queries.Reads) -> tuple[queries.LogFilter, int]:
     found = text.text_input(
         "Find text", key="q", placeholder="Words in the message", type="search", bind="query-params"
     )
-    name = service.selectbox("Service", [_EVERY, *queries.service_names(reader)], key="service", format_func=visible)
-    worst = least.selectbox("Severity", list(_LEAST), key="severity")
+    name = service.selectbox(
+        "Service", [_EVERY, *queries.service_names(reader)], key="service", format_func=visible, bind="query-params"
+    )
+    worst = least.selectbox("Severity", list(_LEAST), key="severity", bind="query-params")
     length = range_.selectbox("Up to the newest record", list(view.RANGES), index=1, key="log-range")
     wanted = queries.LogFilter((found or "").strip(), None if name == _EVERY else name, _LEAST[worst])
     return wanted, view.RANGES[length]
@@ -93,7 +97,12 @@ def _templates(found: pa.Table, span: queries.Range) -> None:
             "Ever": found.column("total"),
         }
     )
-    columns = {"First seen": _TIME, "Last seen": _TIME, "Template": st.column_config.TextColumn(width="large")}
+    columns = {
+        **_NARROW,
+        "First seen": _DAY_TIME,
+        "Last seen": _DAY_TIME,
+        "Template": st.column_config.TextColumn(width="large"),
+    }
     state = st.dataframe(
         table, hide_index=True, height=560, column_config=columns, on_select="rerun", selection_mode="single-row",
         key="templates",
@@ -126,7 +135,7 @@ def _records(found: pa.Table, span: queries.Range) -> None:
             "Message": _texts(found, "body"),
         }
     )
-    columns = {"Time (UTC)": _TIME, "Message": st.column_config.TextColumn(width="large")}
+    columns = {"Time (UTC)": _TIME, **_NARROW, "Message": st.column_config.TextColumn(width="large")}
     state = st.dataframe(
         table, hide_index=True, height=440, column_config=columns, on_select="rerun", selection_mode="single-row",
         key="records",

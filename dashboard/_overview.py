@@ -15,7 +15,7 @@ _SERVICES = 8
 
 def render() -> None:
     """Draw the page: a headline and figures every 2 s, charts and services every 5 s."""
-    reader = view.opened_feed()
+    reader = view.opened()
     if reader is None:
         return
     minutes = _controls()
@@ -78,7 +78,7 @@ def _lead(incident: dict[str, Any], at: view.Clock) -> None:
         tag("div", escaped(f"Affected: {affected}", 300), css="fl-line fl-soft"),
         css=f"fl fl-card {view.incident_css(incident)}",
     )
-    _link(incident, "Open this incident")
+    _link(incident, "Suspects, evidence and timeline →")
 
 
 def _suspect(incident: dict[str, Any]) -> dict[str, Any] | None:
@@ -93,14 +93,14 @@ def _link(incident: dict[str, Any], label: str) -> None:
 
 def incident_row(incident: dict[str, Any], at: view.Clock) -> None:
     """Draw an incident as one row of a list, with a link to its page."""
-    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+    with st.container(horizontal=True, vertical_alignment="center", gap="small", wrap=False):
         view.show(
             tag("div", view.incident_chips(incident), view.since_line(incident, at)),
             tag("div", escaped(incident["title"], 110), css="fl-row-title"),
             tag("div", view.verdict_line(incident, _suspect(incident)), css="fl-note"),
             css=f"fl fl-bar-left {view.incident_css(incident)}",
         )
-        _link(incident, "Open")
+        _link(incident, "Details")
 
 
 def _figures(reader: queries.Reads, at: view.Clock, span: queries.Range, unresolved: int) -> None:
@@ -113,7 +113,7 @@ def _figures(reader: queries.Reads, at: view.Clock, span: queries.Range, unresol
     shown = [
         ("Open incidents", f"{unresolved}", "bad" if unresolved else ""),
         ("Log records a minute", number(records / minutes), ""),
-        ("Error records a minute", number(errors / minutes), "bad" if errors else ""),
+        ("Error records a minute", number(errors / minutes), ""),
         ("Anomalies in this range", f"{anomalies:,}", "odd" if anomalies else ""),
         ("Newest data", fresh, "" if at.live and at.now - at.newest < 120 * SECOND_US else "odd"),
         *([("Records not readable", f"{dead:,}", "odd")] if dead else []),

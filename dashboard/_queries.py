@@ -4,6 +4,8 @@ Every query is bounded by a LIMIT or a GROUP BY over time steps, takes values on
 in microseconds since the epoch (UTC); columns named `t` are milliseconds since the epoch, as charts want them.
 """
 
+# ruff: noqa: S608 - what is formatted into the SQL are constants of this module; values are parameters
+
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -52,6 +54,11 @@ def _within(column: str) -> str:
 def _one(table: pa.Table) -> dict[str, Any]:
     rows: list[dict[str, Any]] = table.slice(0, 1).to_pylist()
     return rows[0] if rows else {}
+
+
+def _rows(reader: Reads, sql: str, params: Sequence[Any]) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = reader.query(sql, params).to_pylist()
+    return rows
 
 
 def newest(reader: Reads, now_us: int) -> int | None:
@@ -142,18 +149,17 @@ def dead_letters(reader: Reads) -> int:
 
 def incidents(reader: Reads, limit: int = MAX_ROWS) -> list[dict[str, Any]]:
     """Incidents as they stand with their first suspect: unresolved first, critical before warning, newest first."""
-    return reader.query(
+    return _rows(
+        reader,
         """
-        WITH first AS (
-            SELECT incident_id, service, signal, share, role FROM suspects WHERE rank = 1
-            QUALIFY row_number() OVER (PARTITION BY incident_id ORDER BY ranked_at DESC) = 1)
+        WITH first AS (SELECT incident_id, service, signal, share, role FROM suspects WHERE rank = 1)
         SELECT id, epoch_us(opened) AS opened, epoch_us(updated) AS updated, epoch_us(onset) AS onset, status,
                severity, services, title, verdict, confidence, service AS suspect, signal, share, role
         FROM incidents LEFT JOIN first ON first.incident_id = id
         ORDER BY status = 'resolved', severity <> 'critical', opened DESC, id LIMIT ?
         """,
         [limit],
-    ).to_pylist()
+    )
 
 
 def incident(reader: Reads, incident_id: str) -> dict[str, Any] | None:
@@ -173,26 +179,26 @@ def incident(reader: Reads, incident_id: str) -> dict[str, Any] | None:
 
 def events(reader: Reads, incident_id: str) -> list[dict[str, Any]]:
     """What happened to an incident, oldest first: time (us), kind, actor, detail."""
-    return reader.query(
+    return _rows(
+        reader,
         """
         SELECT epoch_us(time) AS time, kind, actor, detail FROM incident_events
         WHERE incident_id = ? ORDER BY seq, time LIMIT ?
         """,
         [incident_id, MAX_ROWS],
-    ).to_pylist()
+    )
 
 
 def suspects(reader: Reads, incident_id: str) -> list[dict[str, Any]]:
     """The present ranking of an incident, most suspect first: the columns of `suspects`, ranked_at in microseconds."""
-    return reader.query(
+    return _rows(
+        reader,
         """
         SELECT epoch_us(ranked_at) AS ranked_at, rank, service, signal, score, share, role, evidence, path, method
-        FROM suspects WHERE incident_id = ?
-            AND ranked_at = (SELECT max(ranked_at) FROM suspects WHERE incident_id = ?)
-        ORDER BY rank LIMIT ?
+        FROM suspects WHERE incident_id = ? ORDER BY rank LIMIT ?
         """,
-        [incident_id, incident_id, MAX_ROWS],
-    ).to_pylist()
+        [incident_id, MAX_ROWS],
+    )
 
 
 def anomalies(reader: Reads, incident_id: str, limit: int = 2000) -> pa.Table:
@@ -216,7 +222,8 @@ def anomalies(reader: Reads, incident_id: str, limit: int = 2000) -> pa.Table:
 
 def calls(reader: Reads, span: Range, limit: int = 400) -> list[dict[str, Any]]:
     """Calls between services in a range, most frequent first: caller, callee, count, errors."""
-    return reader.query(
+    return _rows(
+        reader,
         f"""
         WITH part AS (SELECT trace_id, span_id, parent_span_id, service, status FROM spans WHERE {_within("time")})
         SELECT parent.service AS caller, child.service AS callee, count(*) AS count,
@@ -227,7 +234,7 @@ def calls(reader: Reads, span: Range, limit: int = 400) -> list[dict[str, Any]]:
         GROUP BY 1, 2 ORDER BY count DESC, 1, 2 LIMIT ?
         """,
         [span.since, span.until, limit],
-    ).to_pylist()
+    )
 
 
 def signal_series(reader: Reads, service: str, kind: str, signal: str, span: Range) -> pa.Table:
@@ -293,7 +300,7 @@ def _span_series(reader: Reads, service: str, signal: str, span: Range) -> pa.Ta
         f"""
         SELECT epoch_us(time) // 10000000 * 10000 AS t, ({value})::DOUBLE AS value FROM spans
         WHERE service = ? AND {_within("time")} GROUP BY 1 ORDER BY 1 LIMIT {MAX_POINTS}
-        """,  # noqa: S608 - `value` is one of the two texts above
+        """,
         [service, span.since, span.until],
     )
 

@@ -11,6 +11,7 @@ import streamlit as st
 from dashboard import _queries as queries
 from dashboard import _store
 from dashboard._words import SECOND_US, VERDICTS, age, clock, duration, escaped, percent, tag
+from storage import Store
 from telemetry import FaultlineError
 
 RANGES = {"15 min": 15, "1 hour": 60, "6 hours": 360, "24 hours": 1440, "7 days": 10_080, "Everything": 0}
@@ -77,15 +78,19 @@ def live(draw: Callable[[], None], every_s: int) -> None:
     panel()
 
 
-def opened_feed() -> _store.Feed | None:
-    """Return the store's feed; where there is no store, say so, look again every few seconds and return None."""
+def opened() -> queries.Reads | None:
+    """Return the store's reader; where there is no store, say so, look again every few seconds and return None."""
     url = _store.store_url()
-    if _store.exists(url):
-        return _store.feed(url)
+    try:
+        if Store.exists(url):
+            return _store.reader(url)
+    except FaultlineError as error:
+        nothing_yet(str(error))
+        return None
 
     @st.fragment(run_every=3)
     def wait() -> None:
-        if _store.exists(url):
+        if Store.exists(url):
             st.rerun()
         nothing_yet(f"There is no store at {url} yet.")
 

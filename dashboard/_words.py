@@ -1,11 +1,13 @@
 """Values as people read them: times, ages, numbers, shares, and log text made safe to show."""
 
 import html
+import string
 import unicodedata
 from datetime import UTC, datetime
 
 SECOND_US = 1_000_000
-_DAY_US = 86_400 * SECOND_US
+# Markdown shows an escaped character as it is; a joiner of no width keeps `:name:` from becoming an icon.
+_MARKUP = {c: f"\\{c}" for c in string.punctuation} | {":": "\\:\u2060", "\n": " "}
 _SEVERITIES = ((21, "FATAL"), (17, "ERROR"), (13, "WARN"), (9, "INFO"), (5, "DEBUG"), (1, "TRACE"))
 ROLES = {"root_cause": "Root cause", "symptom": "Symptom", "unclear": "Unclear"}
 VERDICTS = {"root_cause_found": "Root cause found", "insufficient_evidence": "Not enough evidence"}
@@ -50,6 +52,12 @@ def age(us: int, now: int) -> str:
     return "in the future" if us > now + SECOND_US else f"{duration(now - us)} ago"
 
 
+def lag(us: int) -> str:
+    """Return a signed distance from the onset: `+01:20`, or in words from an hour on."""
+    sign, seconds = "−" if us < 0 else "+", abs(us) // SECOND_US
+    return sign + (f"{seconds // 60:02}:{seconds % 60:02}" if seconds < 3600 else duration(abs(us)))
+
+
 def number(value: float | None) -> str:
     """Return a number with three significant digits, thousands apart, `–` for none."""
     if value is None:
@@ -87,6 +95,11 @@ def visible(text: str) -> str:
 def _code(char: str) -> str:
     point = ord(char)
     return f"\\x{point:02x}" if point < 0x100 else f"\\u{point:04x}" if point < 0x10000 else f"\\U{point:08x}"
+
+
+def markdown(text: str) -> str:
+    """Return text for a label that Streamlit reads as Markdown, so that it shows exactly the text."""
+    return "".join(_MARKUP.get(c, c) for c in visible(text))
 
 
 def tag(name: str, *children: str, style: str = "", **attributes: str) -> str:

@@ -263,19 +263,26 @@ def tables(end: datetime, seed: int = 1) -> dict[str, pa.Table]:
     return {name: table(name, rows[name]) for name in tm.TABLES if name in rows}
 
 
-def _append(url: str, made: dict[str, pa.Table], app: str) -> None:
-    from storage import Store
-
-    size = max(part.num_rows for part in made.values())
-    Store.open(url).writer().commit(made, {app: (0, size)})
-
-
 def fill(url: str, end: datetime | None = None) -> None:
     """Write the two hours into a store."""
+    from storage import Move, Store
+
+    writer = Store.open(url).writer()
     made = tables(end or datetime.now(UTC))
-    derived = ("anomalies", "incidents", "incident_events", "suspects")
-    _append(url, {name: part for name, part in made.items() if name not in derived}, "file:shop")
-    _append(url, {name: part for name, part in made.items() if name in derived}, "correlator")
+    derived = {name: made.pop(name) for name in ("anomalies", "incidents", "incident_events", "suspects")}
+    total = made["ledger"]["next"][0].as_py()
+    writer.commit(made, [Move("file:shop", 0, total, "shop", 0)])
+    _conclude(writer, derived)
+
+
+def _conclude(writer: Any, derived: dict[str, pa.Table]) -> None:
+    """Commit tables as the correlator does: its positions are event times in microseconds."""
+    from storage import CORRELATOR, Move
+
+    start = writer.position("ledger", CORRELATOR) or 0
+    position = max(start + 1, int(datetime.now(UTC).timestamp() * 1e6))
+    placed = {name: part.append_column("position", pa.array([position - 1] * len(part))) for name, part in derived.items()}
+    writer.commit(placed, [Move(CORRELATOR, start, position)])
 
 
 def append_incident(url: str) -> None:
@@ -284,19 +291,13 @@ def append_incident(url: str) -> None:
 
     now = datetime.now(UTC)
     row = incident(APPENDED_ID, now - timedelta(seconds=30), now, title="bank: error_rate", services=["bank"])
-    event = {
-        "incident_id": APPENDED_ID,
-        "time": now,
-        "seq": 0,
-        "kind": "open",
-        "actor": "faultline",
-        "detail": "opened",
-    }
-    writer = Store.open(url).writer()
-    start = writer.position("incidents", "correlator") or 0
-    writer.commit({"incidents": table("incidents", [row]), "incident_events": table("incident_events", [event])},
-                  {"correlator": (start, start + 1)})  # fmt: skip
+    opened = {"incident_id": APPENDED_ID, "time": now, "seq": 0, "kind": "open", "actor": "faultline", "detail": "."}
+    made = {"incidents": table("incidents", [row]), "incident_events": table("incident_events", [opened])}
+    _conclude(Store.open(url).writer(), made)
 
 
 if __name__ == "__main__":
-    append_incident(sys.argv[1]) if sys.argv[2:] == ["incident"] else fill(sys.argv[1])
+    if sys.argv[2:] == ["incident"]:
+        append_incident(sys.argv[1])
+    else:
+        fill(sys.argv[1])
