@@ -1,0 +1,13 @@
+"""From lines to log records: header, template and parameters.
+
+`Parser` is the stage: lines of one partition in, records, template deltas and lineage rules out. `parse_lines` gives one
+row an input line, for the command `parse`; `explain` says in words which header formats were found. Headers are learnt
+line by line (`_sniff`), applied to whole columns; known message shapes are served by compiled code, and only unseen
+ones reach the engine that learns templates. Nothing depends on batch boundaries.
+"""
+
+from parsing._layouts import NAMED_FORMATS
+from parsing._parser import FORMAT_VERSION, Parser
+from parsing._settings import ParserSettings
+
+__all__ = ["FORMAT_VERSION", "NAMED_FORMATS", "Parser", "ParserSettings"]

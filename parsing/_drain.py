@@ -1,0 +1,60 @@
+"""Drain's fixed-depth tree as the core that groups masked messages (He et al., "Drain: An Online Log Parsing Approach
+with Fixed Depth Tree", ICWS 2017), on the `Drain` class of drain3. Saved in our own format; drain3's is not used."""
+
+from typing import Any
+
+from drain3.drain import Drain, LogCluster, Node
+
+from parsing._masks import normalise
+from telemetry import WILDCARD
+
+OVERFLOW = 0
+"""Cluster of what comes after the limit on clusters is reached; its template is one wildcard."""
+
+
+class DrainEngine:
+    """Groups masked messages into clusters numbered from 1 in order of appearance."""
+
+    def __init__(self, similarity: float, depth: int, max_clusters: int) -> None:
+        self._drain = Drain(sim_th=similarity, depth=depth, param_str=WILDCARD)
+        self._max_clusters = max_clusters
+
+    def learn(self, masked: str) -> tuple[int, str]:
+        """Return the cluster of a masked message and that cluster's template, having learnt from the message."""
+        tokens = masked.split(" ") if masked else []
+        drain = self._drain
+        cluster = drain.tree_search(drain.root_node, tokens, drain.sim_th, False)
+        if cluster is None:
+            if drain.clusters_counter >= self._max_clusters:
+                return OVERFLOW, WILDCARD
+            drain.clusters_counter += 1
+            cluster = LogCluster(tokens, drain.clusters_counter)
+            drain.id_to_cluster[cluster.cluster_id] = cluster
+            drain.add_seq_to_prefix_tree(drain.root_node, cluster)
+        else:
+            cluster.log_template_tokens = tuple(drain.create_template(tokens, cluster.log_template_tokens))
+        return cluster.cluster_id, normalise(" ".join(cluster.log_template_tokens))
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return clusters and tree as JSON, in order."""
+        clusters = [list(one.log_template_tokens) for one in self._drain.id_to_cluster.values()]
+        return {"clusters": clusters, "tree": _saved_node(self._drain.root_node)}
+
+    def restore(self, saved: dict[str, Any]) -> None:
+        """Take over what `snapshot` returned."""
+        for number, tokens in enumerate(saved["clusters"], start=1):
+            self._drain.id_to_cluster[number] = LogCluster(tokens, number)
+        self._drain.clusters_counter = len(saved["clusters"])
+        self._drain.root_node = _restored_node(saved["tree"])
+
+
+def _saved_node(node: Node) -> list[Any]:
+    children = [[token, _saved_node(child)] for token, child in node.key_to_child_node.items()]
+    return [children, list(node.cluster_ids)]
+
+
+def _restored_node(saved: list[Any]) -> Node:
+    node = Node()
+    node.key_to_child_node = {token: _restored_node(child) for token, child in saved[0]}
+    node.cluster_ids = list(saved[1])
+    return node

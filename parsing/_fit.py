@@ -1,0 +1,93 @@
+"""Fit templates to texts: what each `<*>` stands for, for whole columns, and between two templates."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from parsing._columns import Bytes, Ints, flat, strings
+from telemetry import WILDCARD
+
+_BLANKS = " \t\n\r\x0b\x0c"
+Recipe = list[list[dict[str, Any]]]
+
+
+def fit_column(messages: pa.Array, texts: Sequence[str], template: Ints) -> tuple[pa.ListArray, NDArray[np.bool_]]:
+    """Return the parameters of each message (list<string>), and whether its template fits.
+
+    Row i has the template texts[template[i]]. Filling its parameters into the wildcards gives the message back up to
+    white space. A row whose template does not fit has none.
+    """
+    from parsing._kernels import fit, gather
+
+    used, number = np.unique(template, return_inverse=True)
+    literals, literal_offsets, first, wild = _pack([texts[int(one)] for one in used])
+    data, offsets = flat(messages)
+    counts = wild[number]
+    at = np.zeros(len(number) + 1, np.int64)
+    np.cumsum(counts, out=at[1:])
+    begins, ends = np.zeros(at[-1], np.int64), np.zeros(at[-1], np.int64)
+    fits = np.zeros(len(number), np.bool_)
+    fit(data, offsets, number, literals, literal_offsets, first, wild, at, begins, ends, fits)
+    if not fits.all():
+        kept = np.repeat(fits, counts)
+        begins, ends = begins[kept], ends[kept]
+        np.cumsum(np.where(fits, counts, 0), out=at[1:])
+    value_offsets = np.zeros(len(begins) + 1, np.int64)
+    np.cumsum(ends - begins, out=value_offsets[1:])
+    out = np.empty(int(value_offsets[-1]), np.uint8)
+    gather(data, begins, ends, out, value_offsets)
+    return pa.ListArray.from_arrays(pa.array(at.astype(np.int32)), strings(out, value_offsets)), fits
+
+
+def _pack(texts: Sequence[str]) -> tuple[Bytes, Ints, Ints, Ints]:
+    """Lay out the literals of templates for the kernel: bytes, offsets, first literal and wildcards a template."""
+    pieces = [piece.encode() for text in texts for piece in text.split(WILDCARD)]
+    wild = np.array([text.count(WILDCARD) for text in texts], np.int64)
+    literal_offsets = np.zeros(len(pieces) + 1, np.int64)
+    np.cumsum([len(piece) for piece in pieces], out=literal_offsets[1:])
+    first = np.zeros(len(wild), np.int64)
+    np.cumsum(wild[:-1] + 1, out=first[1:])
+    return np.frombuffer(b"".join(pieces) or b"\0", np.uint8), literal_offsets, first, wild
+
+
+def fit_one(template: str, text: str) -> list[str] | None:
+    """Return what each wildcard of `template` stands for in `text`, shortest from the left, or None if it does not fit."""
+    params, fits = fit_column(pa.array([text], pa.string()), [template], np.zeros(1, np.int64))
+    return params[0].as_py() if fits[0] else None
+
+
+def recipe(old: str, new: str) -> Recipe | None:
+    """Return how parameters of the template `old` make up those of `new`, or None if `new` does not cover `old`."""
+    captures = fit_one(new, old)
+    if captures is None:
+        return None
+    made: Recipe = []
+    index = 0
+    for capture in captures:
+        parts: list[dict[str, Any]] = []
+        for place, constant in enumerate(capture.split(WILDCARD)):
+            if place:
+                parts.append({"text": None, "param": index})
+                index += 1
+            if constant:
+                parts.append({"text": constant, "param": None})
+        made.append(parts)
+    return made if index == old.count(WILDCARD) else None
+
+
+def fill(template: str, params: Sequence[str]) -> str:
+    """Return the template with its wildcards replaced by `params`, in order."""
+    pieces = template.split(WILDCARD)
+    return "".join(piece + value for piece, value in zip(pieces, [*params, ""], strict=True))
+
+
+def same_but_blanks(one: str, other: str) -> bool:
+    """Return whether two texts are equal up to the length and kind of blanks between words."""
+    return _collapse(one) == _collapse(other)
+
+
+def _collapse(text: str) -> str:
+    return " ".join(text.translate(str.maketrans(_BLANKS, " " * len(_BLANKS))).split(" ")).strip(" ")

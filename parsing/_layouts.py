@@ -1,0 +1,120 @@
+"""A header layout: the elements before the message, as people write them and as one RE2 expression."""
+
+from dataclasses import dataclass
+from functools import cache
+
+import re2
+
+from parsing._times import BY_NAME, TIME_LAYOUTS, TimeLayout
+from telemetry import SettingsError
+
+LEVEL_WORDS = (
+    "TRACE|DEBUG|INFORMATION|INFO|NOTICE|WARNING|WARN|ERROR|SEVERE|FATAL|CRITICAL|CRIT|ALERT|EMERGENCY|EMERG|PANIC|FAILURE"
+    "|FINEST|FINER|FINE|CONFIG|VERBOSE|INF|WRN|DBG|ERR|FTL|TRC"
+)
+FIELDS = ("time", "level", "component", "service", "pid", "thread", "host", "client", "trace_id", "span_id", "message")
+
+
+@dataclass(frozen=True)
+class Layout:
+    """`pattern` is what people read and may set; `regex` has named groups out of FIELDS (a digit after: a second try).
+
+    `time` is the layout of the group `time`, None if the header has none. `columns` counts header elements.
+    """
+
+    pattern: str
+    regex: str
+    time: TimeLayout | None
+    columns: int = 0
+
+    @property
+    def bare(self) -> bool:
+        """Return whether the header is only a time."""
+        return self.columns == 0
+
+
+_ELEMENTS = {
+    "level": rf"(?P<level>(?i:{LEVEL_WORDS})|[A-Z])",
+    "severity": rf"(?P<level>(?i:{LEVEL_WORDS})|[A-Z])",
+    "component": r"(?P<component>.*?)",
+    "logger": r"(?P<component>.*?)",
+    "service": r"(?P<service>\S+?)",
+    "pid": r"(?P<pid>\d+)",
+    "tid": r"(?P<thread>\d+)",
+    "thread": r"(?P<thread>.*?)",
+    "host": r"(?P<host>\S+?)",
+    "trace_id": r"(?P<trace_id>[0-9a-fA-F-]+)",
+    "span_id": r"(?P<span_id>[0-9a-fA-F-]+)",
+    "message": r"(?P<message>.*)",
+    "*": r".*?",
+}
+_ELEMENT = re2.compile(r"<([a-z_]+(?::[^<>]*)?|\*)>")
+
+NAMED_FORMATS = {
+    "syslog": "<time:%b %d %H:%M:%S.%f> <host> <component>[<pid>]: <message>",
+    "log4j": "<time:%Y-%m-%d %H:%M:%S.%f %z> <level> [<thread>] <component>: <message>",
+    "logback": "<time:%H:%M:%S.%f> [<thread>] <level> <component> - <message>",
+    "spring": "<time:%Y-%m-%d %H:%M:%S.%f %z> <level> <pid> --- [<thread>] <component> : <message>",
+    "python": "<time:%Y-%m-%d %H:%M:%S.%f %z> - <component> - <level> - <message>",
+    "logcat": "<time:%m-%d %H:%M:%S.%f> <pid> <tid> <level> <component>: <message>",
+    "cbs": "<time:%Y-%m-%d %H:%M:%S.%f %z>, <level> <component> <message>",
+}
+"""Formats that can be asked for by name; "auto" finds these and many more by itself."""
+
+
+def pattern_layout(pattern: str) -> Layout:
+    """Return the layout a user's pattern describes: elements in angle brackets, everything else literal.
+
+    A blank matches any run of blanks. `<time>` (or `<date>` and `<time>`) stands for a time of any known layout,
+    `<time:LAYOUT>` for one of them, `<*>` for anything. Raises SettingsError for an unknown element or a pattern that
+    does not end with <message>.
+    """
+    pattern = NAMED_FORMATS.get(pattern, pattern)
+    if not pattern.endswith("<message>"):
+        raise SettingsError(
+            f"format {pattern!r} is neither auto, message, one of {', '.join(sorted(NAMED_FORMATS))}, "
+            "nor a pattern that ends with <message>"
+        )
+    regex, end, time, columns, seen = "", 0, None, 0, set[str]()
+    merged = pattern.replace("<date> <time>", "<time>")
+    for found in _ELEMENT.finditer(merged):
+        regex += _literal(merged[end : found.start()])
+        end = found.end()
+        name, _, argument = found.group(1).partition(":")
+        if name in seen and name != "*":
+            raise SettingsError(f"format {pattern!r} names <{name}> twice")
+        seen.add(name)
+        if name == "time":
+            time, part = _time_element(argument, pattern)
+            regex += part
+            continue
+        if name not in _ELEMENTS:
+            raise SettingsError(f"format {pattern!r} has <{name}>; want one of time, {', '.join(sorted(_ELEMENTS))}")
+        regex += _ELEMENTS[name]
+        columns += 1
+    return Layout(pattern, regex, time, columns)
+
+
+def _time_element(argument: str, pattern: str) -> tuple[TimeLayout | None, str]:
+    if argument:
+        if argument not in BY_NAME:
+            raise SettingsError(f"format {pattern!r} has time {argument!r}; want one of {', '.join(sorted(BY_NAME))}")
+        layout = BY_NAME[argument]
+        return layout, f"(?P<time>{layout.regex})"
+    return None, f"(?P<time>{'|'.join(layout.regex for layout in TIME_LAYOUTS)})"
+
+
+def _literal(text: str) -> str:
+    parts = (re2.escape(part) for part in text.split(" "))
+    return r"\s+".join(parts)
+
+
+@cache
+def compiled(regex: str) -> "re2._Regexp":
+    """Return the compiled whole-line expression of a layout."""
+    return re2.compile(whole(regex))
+
+
+def whole(regex: str) -> str:
+    """Return the expression anchored at both ends, a dot matching every character."""
+    return rf"(?s)^{regex}$"

@@ -1,0 +1,163 @@
+"""One stream's templates: a map of known message shapes in front of the engine that groups unseen ones.
+
+Rows are dealt with strictly one after the other (in compiled code while shapes are known), so the template a row gets
+depends on the rows before it and on nothing else.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from parsing._columns import Ints, flat
+from parsing._drain import OVERFLOW, DrainEngine
+from parsing._masks import compile_masks, mask
+from parsing._settings import ParserSettings
+from telemetry import WILDCARD
+
+_FIRST_SIZE = 1024
+
+
+@dataclass(frozen=True)
+class Change:
+    """At `row` the template `old` became `new`, before the row got its template."""
+
+    row: int
+    old: str
+    new: str
+
+
+class Miner:
+    """Assigns a template to each message of one stream."""
+
+    def __init__(self, settings: ParserSettings) -> None:
+        self._engine = DrainEngine(settings.similarity, settings.depth, settings.max_clusters)
+        self._masks = compile_masks(settings.masks)
+        self._max_fingerprints = settings.max_fingerprints
+        self._clock = 0
+        self.texts: list[str] = [WILDCARD]  # by template number; changed templates get a new number
+        self._cluster_template: Ints = np.zeros(_FIRST_SIZE, np.int64)
+        self._clusters = 1
+        self._count = 0
+        self._slot_key = np.zeros(_FIRST_SIZE, np.uint64)
+        self._slot_cluster: NDArray[np.int64] = np.zeros(_FIRST_SIZE, np.int64)
+        self._last_used: NDArray[np.int64] = np.zeros(_FIRST_SIZE, np.int64)
+        self._rebuild_index()
+
+    @property
+    def overflowing(self) -> bool:
+        """Return whether messages have fallen into the overflow template."""
+        return bool((self._slot_cluster[: self._count] == OVERFLOW).any())
+
+    def assign(self, messages: pa.Array) -> tuple[Ints, list[Change]]:
+        """Return each message's template, as a number into `texts`, and the changes on the way, in order."""
+        from parsing import _kernels
+
+        data, offsets = flat(messages)
+        out = np.empty(len(messages), np.int64)
+        unseen = np.zeros(1, np.uint64)
+        changes: list[Change] = []
+        row = 0
+        while True:
+            row = _kernels.assign(
+                data, offsets, row, self._keys, self._slots, self._slot_cluster, self._last_used,
+                self._clock, self._cluster_template, out, unseen,
+            )  # fmt: skip
+            if row >= len(messages):
+                break
+            text = data[offsets[row] : offsets[row + 1]].tobytes().decode()
+            change = self._learn(unseen[0], text, row)
+            if change is not None:
+                changes.append(change)
+        self._clock += len(messages)
+        return out, changes
+
+    def _learn(self, key: np.uint64, text: str, row: int) -> Change | None:
+        cluster, template = self._engine.learn(mask(text, self._masks))
+        change = self._set_template(cluster, template, row)
+        if self._count >= self._max_fingerprints:
+            self._forget()
+        if self._count == len(self._slot_key):
+            self._slot_key, self._slot_cluster, self._last_used = (
+                np.concatenate([one, np.zeros_like(one)])
+                for one in (self._slot_key, self._slot_cluster, self._last_used)
+            )
+        self._slot_key[self._count] = key
+        self._slot_cluster[self._count] = cluster
+        self._last_used[self._count] = self._clock + row
+        self._count += 1
+        if 2 * self._count > len(self._keys):
+            self._rebuild_index()
+        else:
+            from parsing._kernels import insert
+
+            insert(self._keys, self._slots, key, self._count - 1)
+        return change
+
+    def _set_template(self, cluster: int, template: str, row: int) -> Change | None:
+        known = cluster < self._clusters
+        old = self.texts[self._cluster_template[cluster]] if known else None
+        if old == template:
+            return None
+        if cluster >= len(self._cluster_template):
+            self._cluster_template = np.concatenate([self._cluster_template, np.zeros_like(self._cluster_template)])
+        self._clusters = max(self._clusters, cluster + 1)
+        self._cluster_template[cluster] = len(self.texts)
+        self.texts.append(template)
+        return None if old is None else Change(row, old, template)
+
+    def tidy(self) -> None:
+        """Drop texts of templates that have changed since; numbers given out before are void."""
+        if len(self.texts) > 2 * self._clusters + _FIRST_SIZE:
+            current = self._cluster_template[: self._clusters]
+            self.texts = [self.texts[int(number)] for number in current]
+            self._cluster_template[: self._clusters] = np.arange(self._clusters)
+
+    def _forget(self) -> None:
+        """Forget the half of the shapes that was not seen for longest."""
+        kept = np.sort(np.argsort(self._last_used[: self._count], kind="stable")[self._count // 2 :])
+        self._count = len(kept)
+        for one in (self._slot_key, self._slot_cluster, self._last_used):
+            one[: self._count] = one[kept]
+        self._rebuild_index()
+
+    def _rebuild_index(self) -> None:
+        size = _FIRST_SIZE
+        while size < 4 * self._count:
+            size *= 2
+        self._keys, self._slots = np.zeros(size, np.uint64), np.zeros(size, np.int64)
+        if self._count:
+            from parsing._kernels import insert_all
+
+            insert_all(self._keys, self._slots, self._slot_key[: self._count])
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return the whole state as JSON."""
+        return {
+            "engine": self._engine.snapshot(),
+            "clock": self._clock,
+            "templates": [self.texts[int(number)] for number in self._cluster_template[: self._clusters]],
+            "keys": self._slot_key[: self._count].tolist(),
+            "clusters": self._slot_cluster[: self._count].tolist(),
+            "used": self._last_used[: self._count].tolist(),
+        }
+
+    def restore(self, saved: dict[str, Any]) -> None:
+        """Take over what `snapshot` returned."""
+        self._engine.restore(saved["engine"])
+        self._clock = saved["clock"]
+        self.texts = list(saved["templates"])
+        self._clusters, self._count = len(self.texts), len(saved["keys"])
+        self._cluster_template = _padded(np.arange(self._clusters, dtype=np.int64))
+        self._slot_key = _padded(np.array(saved["keys"], np.uint64))
+        self._slot_cluster = _padded(np.array(saved["clusters"], np.int64))
+        self._last_used = _padded(np.array(saved["used"], np.int64))
+        self._rebuild_index()
+
+
+def _padded(values: NDArray[Any]) -> NDArray[Any]:
+    out = np.zeros(max(_FIRST_SIZE, 2 * len(values)), values.dtype)
+    out[: len(values)] = values
+    return out

@@ -1,0 +1,59 @@
+"""Which lines begin a record and which continue the one before them."""
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from parsing._columns import Ints
+
+MOST_LINES = 500
+MOST_BYTES = 1 << 20
+"""A record that grows beyond these is cut; what follows is a record of its own."""
+
+_CONTINUES = r"^(?:\s|at |Caused by:|Suppressed:|\.\.\. \d+ (?:more|common)|[)}\]]+[,;]?\s*$|$)"
+_OWN_TIME = r"^[\[(\"<]?(?:\d{2,4}[-/.]\d{1,2}[-/. T]|\d{1,2}:\d{2}:\d{2}|\d{6} \d{6}\b|\d{8}[-T]\d)"
+
+Flags = NDArray[np.bool_]
+
+
+def continues(bodies: pa.Array, matched: Flags, headed: Flags) -> Flags:
+    """Return which raw lines look like continuations.
+
+    `matched`: the line has a header; `headed`: its stream has shown lines with a header up to this line. A line
+    continues if it is indented or begins as stack traces do, or if it lacks the header its stream has; a line that
+    begins with a time never does.
+    """
+    looks = pc.match_substring_regex(bodies, _CONTINUES).to_numpy(zero_copy_only=False)
+    own_time = pc.match_substring_regex(bodies, _OWN_TIME).to_numpy(zero_copy_only=False)
+    return ~matched & (looks | headed) & ~own_time
+
+
+def message_breaks(offsets: Ints) -> Flags:
+    """Return which rows begin a message of several lines, or follow one: records never cross such a border."""
+    rows = len(offsets)
+    new = np.ones(rows, np.bool_)
+    new[1:] = offsets[1:] != offsets[:-1]
+    begins = np.flatnonzero(new)
+    several = np.diff(np.append(begins, rows)) > 1
+    breaks = np.zeros(rows, np.bool_)
+    breaks[begins[several]] = True
+    after = begins[1:][several[:-1]]
+    breaks[after] = True
+    return breaks
+
+
+def cut_long(starts: Flags, sizes: Ints) -> Flags:
+    """Return `starts` with more starts in records beyond the limits on lines and bytes (`sizes`: bytes a line)."""
+    begins = np.flatnonzero(starts)
+    ends = np.append(begins[1:], len(starts))
+    total = np.concatenate([np.zeros(1, np.int64), np.cumsum(sizes)])
+    long = (ends - begins > MOST_LINES) | ((total[ends] - total[begins] > MOST_BYTES) & (ends - begins > 1))
+    out = starts.copy()
+    for begin, end in zip(begins[long], ends[long], strict=True):
+        first = begin
+        for row in range(begin + 1, end):
+            if row - first >= MOST_LINES or total[row + 1] - total[first] > MOST_BYTES:
+                out[row] = True
+                first = row
+    return out

@@ -1,0 +1,71 @@
+"""JSON and logfmt lines that arrive as raw text: their header fields by the usual names."""
+
+import re
+from typing import Any
+
+import orjson
+
+_NAMES = {
+    "time": ("time", "timestamp", "@timestamp", "ts", "t", "datetime", "date", "asctime"),
+    "level": ("level", "severity", "lvl", "loglevel", "log.level", "levelname", "severity_text"),
+    "message": ("message", "msg", "log", "event", "body", "text"),
+    "service": ("service", "service.name", "service_name", "app", "application"),
+    "component": ("logger", "logger_name", "component", "name", "caller", "module"),
+    "thread": ("thread", "thread_name", "threadName"),
+    "pid": ("pid", "process"),
+    "trace_id": ("trace_id", "traceId", "traceID", "trace.id", "TraceID"),
+    "span_id": ("span_id", "spanId", "spanID", "span.id", "SpanID"),
+}
+_FIELD = {name: field for field, names in _NAMES.items() for name in names}
+_PAIR = re.compile(r'([A-Za-z_@][\w.@-]*)=("(?:[^"\\]|\\.)*"|[^\s"]*)(?:\s+|$)')
+_MOST_ATTRIBUTES = 64
+
+
+def read_structured(text: str) -> tuple[dict[str, str], dict[str, str]] | None:
+    """Return (header fields with `message`, other attributes) of a JSON object or logfmt line, or None."""
+    pairs = _json_pairs(text) if text.startswith("{") else _logfmt_pairs(text)
+    if pairs is None:
+        return None
+    fields: dict[str, str] = {}
+    attributes: dict[str, str] = {}
+    for name, value in pairs.items():
+        field = _FIELD.get(name)
+        if value is None:
+            continue
+        if field is not None and field not in fields:
+            fields[field] = _text(value)
+        elif len(attributes) < _MOST_ATTRIBUTES:
+            attributes[name] = _text(value)
+    return (fields, attributes) if "message" in fields else None
+
+
+def _json_pairs(text: str) -> dict[str, Any] | None:
+    try:
+        value = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _logfmt_pairs(text: str) -> dict[str, Any] | None:
+    pairs: dict[str, Any] = {}
+    at = 0
+    while at < len(text):
+        found = _PAIR.match(text, at)
+        if found is None:
+            return None
+        value = found.group(2)
+        pairs[found.group(1)] = _unquoted(value) if value.startswith('"') else value
+        at = found.end()
+    return pairs if len(pairs) >= 3 else None
+
+
+def _unquoted(value: str) -> str:
+    try:
+        return str(orjson.loads(value))
+    except orjson.JSONDecodeError:
+        return value[1:-1]
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else orjson.dumps(value).decode()

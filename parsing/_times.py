@@ -1,0 +1,129 @@
+"""How logs write times: one table of layouts, a regular expression and the order of fields for each."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from parsing._columns import Ints, flat
+
+_MONTH = r"(?i:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*"
+_DAY = r"(?i:mon|tue|wed|thu|fri|sat|sun)[a-z]*"
+_CLOCK = r"\d{1,2}:\d{2}:\d{2}"
+_FRACTION = r"(?:[.,:]\d{1,9})?"
+_ZONE = r"(?: ?(?:Z|UTC|GMT|[+-]\d{2}:?\d{2})\b)?"
+
+
+@dataclass(frozen=True)
+class TimeLayout:
+    """One way of writing a time: `name` in strftime letters as shown to people, `regex` (RE2), fields and widths."""
+
+    name: str
+    regex: str
+    fields: tuple[tuple[str, int], ...]
+
+    def has(self, letter: str) -> bool:
+        """Return whether a field of this letter is part of the layout."""
+        return any(letter == field for field, _ in self.fields)
+
+    @property
+    def dated(self) -> bool:
+        """Return whether the layout names a day (an epoch does)."""
+        return self.has("d") or self.has("s")
+
+    @property
+    def lacks_year(self) -> bool:
+        """Return whether the layout names a day but no year."""
+        return self.has("d") and not (self.has("Y") or self.has("y"))
+
+
+def _layout(name: str, regex: str, fields: str) -> TimeLayout:
+    """Fields are letters with an optional width after them, separated by blanks."""
+    parsed = tuple((item[0], int(item[1:] or 18)) for item in fields.split())
+    return TimeLayout(name, regex, parsed)
+
+
+TIME_LAYOUTS = (
+    _layout(
+        "%Y-%m-%d %H:%M:%S.%f %z",
+        rf"\d{{4}}[-/.]\d{{1,2}}[-/.]\d{{1,2}}[T _-]\d{{1,2}}[:.]\d{{2}}[:.]\d{{2}}{_FRACTION}{_ZONE}",
+        "Y4 m2 d2 H2 M2 S2 f z",
+    ),
+    _layout("%Y%m%d-%H:%M:%S:%f", rf"\d{{8}}[-T_ ]\d{{1,2}}:\d{{1,2}}:\d{{1,2}}{_FRACTION}{_ZONE}", "Y4 m2 d2 H2 M2 S2 f z"),
+    _layout("%Y%m%dT%H%M%S", rf"\d{{8}}[T_-]\d{{6}}{_FRACTION}{_ZONE}", "Y4 m2 d2 H2 M2 S2 f z"),
+    _layout("%a %b %d %H:%M:%S.%f %Y", rf"{_DAY},? {_MONTH} +\d{{1,2}} {_CLOCK}{_FRACTION} \d{{4}}", "b d2 H2 M2 S2 f Y4"),
+    _layout("%a, %d %b %Y %H:%M:%S %z", rf"{_DAY},? \d{{1,2}} {_MONTH} \d{{4}} {_CLOCK}{_FRACTION}{_ZONE}", "d2 b Y4 H2 M2 S2 f z"),
+    _layout("%d/%b/%Y:%H:%M:%S %z", rf"\d{{1,2}}/{_MONTH}/\d{{4}}:{_CLOCK}{_FRACTION}{_ZONE}", "d2 b Y4 H2 M2 S2 f z"),
+    _layout("%d %b %Y %H:%M:%S.%f", rf"\d{{1,2}}[ -]{_MONTH}[ -]\d{{4}} {_CLOCK}{_FRACTION}{_ZONE}", "d2 b Y4 H2 M2 S2 f z"),
+    _layout("%b %d %Y %H:%M:%S.%f", rf"{_MONTH} +\d{{1,2}},? \d{{4}},? {_CLOCK}{_FRACTION}{_ZONE}", "b d2 Y4 H2 M2 S2 f z"),
+    _layout("%b %d %H:%M:%S.%f", rf"{_MONTH} +\d{{1,2}} {_CLOCK}{_FRACTION}", "b d2 H2 M2 S2 f"),
+    _layout("%m/%d/%Y %H:%M:%S %p", rf"\d{{1,2}}/\d{{1,2}}/\d{{4}},? {_CLOCK}{_FRACTION} [AaPp][Mm]", "m2 d2 Y4 H2 M2 S2 f p"),
+    _layout("%d.%m.%Y %H:%M:%S.%f", rf"\d{{1,2}}\.\d{{1,2}}\.\d{{4}},? {_CLOCK}{_FRACTION}{_ZONE}", "d2 m2 Y4 H2 M2 S2 f z"),
+    _layout("%m/%d/%Y %H:%M:%S.%f", rf"\d{{1,2}}/\d{{1,2}}/\d{{4}},? {_CLOCK}{_FRACTION}{_ZONE}", "m2 d2 Y4 H2 M2 S2 f z"),
+    _layout("%y/%m/%d %H:%M:%S.%f", rf"\d{{2}}[/-]\d{{2}}[/-]\d{{2}} {_CLOCK}{_FRACTION}{_ZONE}", "y2 m2 d2 H2 M2 S2 f z"),
+    _layout("%y%m%d %H%M%S", r"\d{6} \d{6}\b", "y2 m2 d2 H2 M2 S2"),
+    _layout("%y%m%d %H:%M:%S", rf"\d{{6}} +{_CLOCK}{_FRACTION}", "y2 m2 d2 H2 M2 S2 f"),
+    _layout("%m%d %H:%M:%S.%f", rf"\d{{4}} {_CLOCK}{_FRACTION}", "m2 d2 H2 M2 S2 f"),
+    _layout("%m-%d %H:%M:%S.%f", rf"\d{{2}}[-/.]\d{{2}} {_CLOCK}{_FRACTION}{_ZONE}", "m2 d2 H2 M2 S2 f z"),
+    _layout("%H:%M:%S.%f", rf"{_CLOCK}{_FRACTION}", "H2 M2 S2 f"),
+    _layout("%s.%f", r"1\d{9}(?:\.\d{1,9}|\d{3}(?:\d{3}){0,2})?\b", "s f"),
+)
+"""In the order in which they are tried. A naive numeric day and month are read month first with slashes, day first
+with dots; two-digit leading years are read year first."""
+
+BY_NAME = {layout.name: layout for layout in TIME_LAYOUTS}
+INVALID = np.iinfo(np.int64).min
+_DAY_US = 86_400_000_000
+
+
+@dataclass(frozen=True)
+class Times:
+    """Times of a column: microseconds since the epoch UTC (INVALID where unreadable) and what had to be assumed."""
+
+    us: Ints
+    year_assumed: NDArray[np.bool_]
+    date_assumed: NDArray[np.bool_]
+
+
+def read_times(column: pa.Array, layout: TimeLayout, observed_us: Ints, year: int | None, timezone: str) -> Times:
+    """Read a string column of one layout.
+
+    A missing year is `year`, or the one that puts the time at most a day after `observed_us` (shape [rows]) and least
+    far before it; a missing date likewise. Times without a zone are in `timezone`.
+    """
+    from parsing._kernels import parse_times
+
+    rows = len(column)
+    data, offsets = flat(column)
+    fields = np.array([ord(letter) for letter, _ in layout.fields], np.int64)
+    widths = np.array([width for _, width in layout.fields], np.int64)
+    observed_days = observed_us // _DAY_US
+    years = np.full(rows, year, np.int64) if year is not None else _year_of(observed_days)
+    us, zoned = np.empty(rows, np.int64), np.zeros(rows, np.bool_)
+    parse_times(data, offsets, fields, widths, years, observed_days, us, zoned)
+    if layout.lacks_year and year is None:
+        late = us > observed_us + _DAY_US
+        again = np.empty(rows, np.int64)
+        parse_times(data, offsets, fields, widths, years - 1, observed_days, again, zoned)
+        us = np.where(late, again, us)
+    if not layout.dated:
+        us = np.where((us > observed_us + _DAY_US // 2) & (us != INVALID), us - _DAY_US, us)
+    valid = us != INVALID
+    us = _to_utc(us, valid & ~zoned, timezone)
+    return Times(us, valid & layout.lacks_year, valid & (not layout.dated))
+
+
+def _year_of(days: Ints) -> Ints:
+    return days.astype("datetime64[D]").astype("datetime64[Y]").astype(np.int64) + 1970
+
+
+def _to_utc(us: Ints, naive: NDArray[np.bool_], timezone: str) -> Ints:
+    if timezone == "UTC" or not naive.any():
+        return us
+    local = pa.array(us[naive], pa.timestamp("us"))
+    known = pc.assume_timezone(local, timezone, ambiguous="earliest", nonexistent="earliest")
+    out = us.copy()
+    out[naive] = known.cast(pa.int64()).to_numpy(zero_copy_only=False)
+    return out
