@@ -7,9 +7,9 @@ Its results depend on the windows' contents only; how many windows it handles at
 import struct
 import threading
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import orjson
@@ -18,17 +18,18 @@ import structlog
 
 from faultline import windows
 from faultline.worker import MAX_SPAN_US
-from telemetry import CorruptState, FaultlineError, Partition, Window
+from telemetry import CorruptState, FaultlineError, Window
 
 if TYPE_CHECKING:
     from detection import IncidentUpdate
     from faultline.own_metrics import OwnMetrics
     from faultline.settings import Settings
-    from storage import Reader, Store
+    from rca import Diagnosis
+    from storage import Reader, Snapshot, Store
 
 log = structlog.get_logger()
 
-APP = Partition("correlator", "correlator")
+APP = "correlator"
 STATE_VERSION = 1
 _CHUNK = 60  # windows read from the store at a time
 _HISTORY_US = 40 * 60_000_000  # how much a diagnosis may look back
@@ -40,7 +41,7 @@ _WARN = 13
 
 @dataclass
 class _Output:
-    """Rows of the correlator's tables; each remembers the end of the window it comes from as its position."""
+    """Rows of the correlator's tables; each remembers the start of the window it comes from as its position."""
 
     tables: dict[str, list[pa.Table]] = field(default_factory=dict)
 
@@ -80,7 +81,7 @@ class Correlator:
     @property
     def open_incidents(self) -> int:
         """Incidents open now."""
-        return self._book.open_count
+        return len(self._book.open)
 
     def advance(self, apps: Iterable[str], *, final: bool = False, stop: threading.Event | None = None) -> int:
         """Handle all closed windows and commit; returns how many. `final`: nothing more will come, close all."""
@@ -168,9 +169,9 @@ class Correlator:
         self._remember(window, calls)
         anomalies = self._detector.update(window)
         update = self._book.update(window.end, anomalies, self._calls)
-        self._emit(update, window.end)
+        self._emit(update, window.start)
         for incident_id in update.rank:
-            self._diagnose(incident_id, window.end)
+            self._diagnose(incident_id, window)
 
     def _emit(self, update: "IncidentUpdate", position: int) -> None:
         self._output.add("anomalies", update.anomalies, position)
@@ -189,10 +190,10 @@ class Correlator:
             decayed = dict(sorted(decayed.items(), key=lambda item: (-item[1], item[0]))[:_MAX_CALLS])
         self._calls = decayed
 
-    def _diagnose(self, incident_id: str, now: int) -> None:
+    def _diagnose(self, incident_id: str, window: Window) -> None:
         from rca import Evidence, diagnose, suspects_table
 
-        onset = self._book.onset(incident_id)
+        onset, now = self._book.onset(incident_id), window.end
         evidence = Evidence(
             metrics=pa.concat_tables(w.metrics for w in self._history),
             logs=pa.concat_tables(w.logs for w in self._history),
@@ -201,10 +202,12 @@ class Correlator:
             templates=self._messages(onset, now),
             onset=onset,
             until=now,
+            step_us=self._width,
         )
         diagnosis = diagnose(evidence)
-        self._output.add("suspects", suspects_table(incident_id, now, diagnosis), now)
-        self._emit(self._book.diagnosed(incident_id, now, diagnosis.verdict, diagnosis.confidence, diagnosis.top), now)
+        self._output.add("suspects", suspects_table(incident_id, now, diagnosis), window.start)
+        said = self._book.diagnosed(incident_id, now, diagnosis.verdict, diagnosis.confidence, _summary(diagnosis))
+        self._emit(said, window.start)
 
     def _messages(self, onset: int, now: int) -> dict[int, str]:
         """Return one message a template: its newest since shortly before the onset, else the first ever seen.
@@ -215,7 +218,7 @@ class Correlator:
             "SELECT template_id, min(example) AS body FROM raw_templates GROUP BY ALL ORDER BY ALL"
         )
         texts = dict(zip(seen["template_id"].to_pylist(), seen["body"].to_pylist(), strict=True))
-        columns = ["time", "template_id", "body", "severity_number", "source", "partition", "offset"]
+        columns = ["time", "template_id", "body", "source", "partition", "offset"]
         where = f"NOT late AND severity_number >= {_WARN}"
         recent = self._reader.scan("logs", columns, onset - 3 * self._width, now, where=where)
         order = [(name, "ascending") for name in ("time", "source", "partition", "offset")]
@@ -224,17 +227,19 @@ class Correlator:
         return texts
 
     def _commit(self) -> None:
+        from storage import Move
+
         assert self.position is not None
         tables = self._output.take()
         due = self.position - self._snapshot_position >= _CHUNK * self._width
-        states = [self._snapshot()] if due or tables else []
+        states = [self._snapshot(self.position)] if due or tables else []
         if tables or states:
-            self._writer.commit(tables, {APP: (self._committed, self.position)}, states)
+            self._writer.commit(tables, [Move(APP, self._committed, self.position)], states)
             self._committed = self.position
             if states:
                 self._snapshot_position = self.position
 
-    def _snapshot(self) -> object:
+    def _snapshot(self, position: int) -> "Snapshot":
         from storage import Snapshot
 
         header = {
@@ -243,12 +248,12 @@ class Correlator:
         }
         parts = [orjson.dumps(header), self._detector.snapshot(), self._book.snapshot()]
         payload = struct.pack("<3Q", *map(len, parts)) + b"".join(parts)
-        return Snapshot(APP.app_id, self.position, STATE_VERSION, payload)
+        return Snapshot(APP, position, STATE_VERSION, payload)
 
     def _restore(self) -> None:
         from detection import Detector, IncidentBook
 
-        snapshot = self._writer.restore(APP.app_id)
+        snapshot = self._writer.restore(APP)
         if snapshot is None:
             return
         if snapshot.format_version != STATE_VERSION:
@@ -267,10 +272,18 @@ class Correlator:
         self._history = deque(window for window, _ in cut)
 
 
+def _summary(diagnosis: "Diagnosis") -> str:
+    if not diagnosis.suspects:
+        return "no service to suspect"
+    first = diagnosis.suspects[0]
+    verdict = diagnosis.verdict.replace("_", " ")
+    return f"{verdict}; first suspect {first.service} with {first.share:.0%} of the score ({first.signal})"
+
+
 _SPAN_COLUMNS = ["time", "duration_us", "trace_id", "span_id", "parent_span_id", "service", "operation", "status"]
 
 
-def _unpack(payload: bytes) -> tuple[Mapping[str, list[list[str]]], bytes, bytes]:
+def _unpack(payload: bytes) -> tuple[dict[str, Any], bytes, bytes]:
     try:
         a, b, c = struct.unpack_from("<3Q", payload)
         header, detector, book = payload[24 : 24 + a], payload[24 + a : 24 + a + b], payload[24 + a + b :]

@@ -68,8 +68,8 @@ def run_demo(
     live = datetime.now(UTC) + timedelta(seconds=SETTLE_S)
     try:
         store = Store.open(store_url or folder / "store")
-        with _simulator(folder / "telemetry", seed, live), _dashboard(store.url if dashboard else None, say):
-            say(f"simulating {BACKFILL_S // 3600} hours up to now, then live (seed {seed}); tables in {store.url}")
+        with _simulator(folder / "telemetry", seed, live), _dashboard(str(store.folder) if dashboard else None, say):
+            say(f"simulating {BACKFILL_S // 3600} hours up to now, then live (seed {seed}); tables in {store.folder}")
             watch = _Watch(store, folder / "telemetry", live, say)
             deadline = None if seconds is None else live.timestamp() + seconds
             accounting = _follow(folder / "telemetry", store, settings, deadline, stop, watch)
@@ -182,8 +182,8 @@ class _Watch:
         ranked = ", ".join(
             f"{s['rank']}. {s['service']} ({s['role']}, {s['signal']})" for s in incident["suspects"][:3]
         )
-        truth = [f for f in self.faults() if f["start"] <= incident["opened"] <= f["end"]] or [None]
-        cause = "no fault" if truth[-1] is None else f"{truth[-1]['kind']} at {truth[-1]['service'] or 'no service'}"
+        true = [f"{f['kind']} at {f['service'] or 'no service'}" for f in self.faults() if _during(incident, f)]
+        cause = true[-1] if true else "no fault"
         return (
             f"incident {incident['id']} opened {incident['opened']}: {incident['title']}\n"
             f"  verdict {incident['verdict']}: {ranked}\n  simulated truth: {cause}"
@@ -193,14 +193,24 @@ class _Watch:
         """Return the simulated faults that have begun."""
         if not self._truth.exists():
             return []
-        now = datetime.now(UTC).isoformat()
-        return [fault for fault in orjson.loads(self._truth.read_bytes()) if fault["start"] <= now]
+        now = datetime.now(UTC)
+        faults = orjson.loads(self._truth.read_bytes())
+        return [fault for fault in faults if datetime.fromisoformat(fault["start"]) <= now]
+
+
+def _during(incident: dict[str, Any], fault: dict[str, Any]) -> bool:
+    opened = datetime.fromisoformat(incident["opened"])
+    return (
+        datetime.fromisoformat(fault["start"]) <= opened <= datetime.fromisoformat(fault["end"]) + timedelta(minutes=1)
+    )
 
 
 def incidents_of(store: "Store") -> list[dict[str, Any]]:
     """Return the incidents of a store, oldest first, each with its suspects in rank order; times as ISO 8601 UTC."""
     reader = store.reader()
-    rows = reader.query("SELECT id, opened, services, title, verdict FROM incidents ORDER BY opened, id").to_pylist()
+    rows: list[dict[str, Any]] = reader.query(
+        "SELECT id, opened, services, title, verdict FROM incidents ORDER BY opened, id"
+    ).to_pylist()
     ranking = reader.query(
         "SELECT incident_id, rank, service, signal, score, role FROM suspects ORDER BY incident_id, rank"
     ).to_pylist()

@@ -7,7 +7,7 @@ correlator follows in a thread of its own, by what the tables say, so rows never
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from faultline.own_metrics import OwnMetrics
     from faultline.settings import Settings
     from ingest import Source
-    from storage import Store, Writer
+    from storage import Move, Snapshot, Store, Writer
 
 log = structlog.get_logger()
 
@@ -79,6 +79,7 @@ class Pipeline:
         self._committed: dict[str, int] = {}
         self._last_row: dict[str, float] = {}
         self._marked: dict[str, int | None] = {}
+        self._snapped: dict[str, int] = {}
         self._buffer = _Buffer()
         self._flushed_at = self._snapshot_at = time.monotonic()
         self.rows_committed = 0
@@ -128,20 +129,22 @@ class Pipeline:
         self.flush()  # the ledger now names the new partitions: the correlator waits for them
 
     def _take_over(self, partitions: Iterable[Partition]) -> None:
+        fresh = {}
         for partition in partitions:
             app = partition.app_id
             self._workers[app] = self._restore(partition)
+            fresh[app] = self._workers[app].position
             self._committed[app] = self._writer.position("ledger", app) or 0
             self._last_row[app] = time.monotonic()
             self._marked.pop(app, None)
-        self._source.seek({app: worker.position for app, worker in self._workers.items()})
+        self._source.seek(fresh)
 
     def _restore(self, partition: Partition) -> PartitionWorker:
         from parsing import Parser
 
         settings, lateness = self._settings.parser(), round(self._settings.windows.allowed_lateness_s * 1e6)
-        snapshot = self._writer.restore(component(partition.app_id))
-        if snapshot is None or snapshot.format_version != STATE_VERSION:
+        snapshot = self._writer.restore(component(partition.app_id), STATE_VERSION)
+        if snapshot is None:
             return PartitionWorker(partition, Parser(settings), lateness)
         log.info("partition restored", partition=partition.app_id, position=snapshot.position)
         return PartitionWorker.restore(
@@ -162,11 +165,11 @@ class Pipeline:
         if not idle or not self._source.caught_up:
             return
         active = self._workers.keys() - set(idle)
-        target = max((w.watermark for a, w in self._workers.items() if w.watermark is not None), default=None)
+        marks = [mark for app in active if (mark := self._workers[app].watermark) is not None]
         for app in idle:
             self._buffer.add(self._workers[app].release())
-            if target is not None and active:
-                self._workers[app].advance(target)
+            if marks:
+                self._workers[app].advance(max(marks))
 
     def _due(self, since: float, seconds: float) -> bool:
         return time.monotonic() - since >= seconds
@@ -177,13 +180,11 @@ class Pipeline:
         moved = [w for w in self._workers.values() if self._has_news(w)]
         if not moved:
             return
-        tables = self._with_sums(self._buffer.take())
+        tables = self._with_sums(self._buffer.take(), self._moves(moved))
         tables["ledger"] = _ledger(moved)
         states = self._snapshots() if snapshot or self._due(self._snapshot_at, self._settings.commit.snapshot_s) else []
         try:
-            self._writer.commit(
-                tables, {w.partition: (self._committed[w.partition.app_id], w.position) for w in moved}, states
-            )
+            self._writer.commit(tables, self._moves(moved, states), states)
         except Fenced as error:
             log.warning("fenced: another worker owns a partition of ours", error=str(error))
             self._start_over()
@@ -205,43 +206,32 @@ class Pipeline:
     def _start_over(self) -> None:
         partitions = [worker.partition for worker in self._workers.values()]
         self._buffer = _Buffer()
-        self._writer = self._store.writer()
         self._workers.clear()
+        self._snapped.clear()
         self._take_over(partitions)
 
-    def _snapshots(self) -> list["object"]:
+    def _snapshots(self) -> list["Snapshot"]:
         from storage import Snapshot
 
         self._snapshot_at = time.monotonic()
-        return [
-            Snapshot(component(app), worker.position, STATE_VERSION, worker.snapshot())
-            for app, worker in self._workers.items()
-        ]
+        moved = [(app, w) for app, w in self._workers.items() if self._snapped.get(app) != w.position]
+        self._snapped |= {app: worker.position for app, worker in moved}
+        return [Snapshot(component(app), w.position, STATE_VERSION, w.snapshot()) for app, w in moved]
 
-    def _with_sums(self, tables: dict[str, pa.Table]) -> dict[str, pa.Table]:
+    def _with_sums(self, tables: dict[str, pa.Table], moves: Sequence["Move"]) -> dict[str, pa.Table]:
         """Add per-minute counts and count the templates, each over the rows its own table does not have yet."""
-        logs = tables.get("logs")
-        if logs is None:
-            tables.pop("templates", None)
-            return tables
-        if counts := log_counts(self._unseen("log_counts", logs)):
-            tables["log_counts"] = counts
-        definitions = tables.pop("templates")
-        if templates := template_deltas(self._unseen("templates", logs), definitions):
-            tables["templates"] = templates
+        definitions = tables.pop("templates", telemetry.TEMPLATES.empty_table())
+        if logs := tables.get("logs"):
+            tables["log_counts"] = log_counts(self._writer.fresh("log_counts", logs, moves))
+            tables["templates"] = template_deltas(self._writer.fresh("templates", logs, moves), definitions)
         return tables
 
-    def _unseen(self, table: str, logs: pa.Table) -> pa.Table:
-        """Rows of `logs` at or after the position of `table`: after a crash between two tables these differ."""
-        for worker in self._workers.values():
-            position = self._writer.position(table, worker.partition.app_id) or 0
-            if position > self._committed[worker.partition.app_id]:
-                mine = pc.and_(
-                    pc.equal(logs["source"], worker.partition.source),
-                    pc.equal(logs["partition"], worker.partition.number),
-                )
-                logs = logs.filter(pc.invert(pc.and_(mine, pc.less(logs["offset"], position))))
-        return logs
+    def _moves(self, moved: Iterable[PartitionWorker], states: Iterable["Snapshot"] = ()) -> list["Move"]:
+        from storage import Move
+
+        owners = {worker.partition.app_id for worker in moved} | {state.app_id for state in states}
+        workers = [self._workers[app] for app in sorted(owners)]
+        return [Move.of(w.partition, self._committed[w.partition.app_id], w.position) for w in workers]
 
     def _publish(self, moved: Iterable[PartitionWorker]) -> None:
         if self._own is None:
@@ -278,20 +268,16 @@ def _ledger(workers: Iterable[PartitionWorker]) -> pa.Table:
     return pa.Table.from_pylist(rows, telemetry.LEDGER)
 
 
-def log_counts(logs: pa.Table) -> pa.Table | None:
-    """Return LOG_COUNTS partial sums of log rows, or None where there are none."""
-    if not len(logs):
-        return None
+def log_counts(logs: pa.Table) -> pa.Table:
+    """Return LOG_COUNTS partial sums of log rows."""
     keys = ["minute", "service", "severity_number", "template_id", "source", "partition"]
     minutes = pc.floor_temporal(logs["time"], unit="minute")
     sums = logs.append_column("minute", minutes).group_by(keys).aggregate([("offset", "count"), ("offset", "max")])
     return _shape(sums, telemetry.LOG_COUNTS, {"count": "offset_count", "offset": "offset_max"})
 
 
-def template_deltas(logs: pa.Table, definitions: pa.Table) -> pa.Table | None:
+def template_deltas(logs: pa.Table, definitions: pa.Table) -> pa.Table:
     """Return TEMPLATES deltas: what `logs` adds to each template that `definitions` gives the text of."""
-    if not len(logs):
-        return None
     keys = ["template_id", "service", "source", "partition"]
     sums = logs.group_by(keys).aggregate([("time", "min"), ("time", "max"), ("offset", "count"), ("offset", "max")])
     texts = definitions.group_by(["template_id"], use_threads=False).aggregate(
@@ -321,7 +307,7 @@ def run_pipeline(
     *,
     once: bool,
     stop: threading.Event,
-    on_progress: Callable[[Pipeline, "Correlator"], None] | None = None,
+    on_progress: Callable[[Pipeline, "Correlator | None"], None] | None = None,
     own: "OwnMetrics | None" = None,
     close_windows: bool = False,
 ) -> Accounting:

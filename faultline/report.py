@@ -35,7 +35,7 @@ BASELINE_HISTORY = 360  # points of 5 s: 30 min
 BASELINE = (
     f"N-sigma: alarms where one metric of a service is more than {BASELINE_SIGMA:g} standard deviations from its mean "
     f"over the last {BASELINE_HISTORY} points, two points running; alarms less than 5 min apart are one incident. It "
-    "ranks services, given the exact start and end of each fault, by the largest |mean after - mean before| / sd before."
+    "ranks services, given the exact start and end of each fault, by the largest |mean after - mean before| / sd."
 )
 
 
@@ -108,9 +108,10 @@ class _run:
 
         seed, faults, seconds, settings = self._arguments
         telemetry = self._folder / "telemetry"
-        simulate(FilesSink(telemetry), BEGAN, seconds, seed, faults)
+        with FilesSink(telemetry) as sink:
+            simulate(sink, start=BEGAN, seconds=round(seconds), seed=seed, faults=faults)
         store = Store.open(self._folder / "store")
-        source = FilesSource([telemetry], once=True)
+        source = FilesSource([telemetry])
         accounting = run_pipeline(source, store, settings, once=True, stop=threading.Event())
         shutil.rmtree(telemetry)
         self.lines = accounting.total.read

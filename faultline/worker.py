@@ -220,5 +220,5 @@ def _times(rows: pa.Table, column: str = "time") -> Times:
 
 def _span_ends(spans: pa.Table) -> Times:
     """Spans are exported when they end, so that is when they count."""
-    durations = spans["duration_us"].to_numpy()
-    return _times(spans) + np.clip(durations, 0, MAX_SPAN_US)
+    durations = np.clip(spans["duration_us"].to_numpy(), 0, MAX_SPAN_US)
+    return np.asarray(_times(spans) + durations)
