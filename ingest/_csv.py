@@ -7,9 +7,10 @@ statistic) are joined with `|`. Columns whose first value is no number are left 
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import islice
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +22,8 @@ from ingest import _fields, _times
 Floats = npt.NDArray[np.float64]
 MAX_HEADER_ROWS = 8
 _TIME_NAMES = ("time", "timestamp", "unixtimestamp", "datetime", "date", "ts", "tsns", "tsms", "epoch")
-_NULLS = pa.array(["", "nan", "na", "n/a", "null", "none", "-"])
+_NULLS = ("", "nan", "na", "n/a", "null", "none", "-")
+_HEAD_ROWS = 200
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,8 @@ def read_header(head: str, service: str | None) -> Header:
     `service` is for columns that name none; with None these are ignored.
     """
     delimiter = max(",;\t", key=head.partition("\n")[0].count)
-    rows = [[cell.strip() for cell in row] for row in csv.reader(io.StringIO(head), delimiter=delimiter)]
+    reader = csv.reader(io.StringIO(head), delimiter=delimiter)
+    rows = [[cell.strip() for cell in row] for row in islice(reader, _HEAD_ROWS)]
     rows = [row for row in rows if row]
     if not rows:
         raise NotATable("no header row")
@@ -125,10 +128,10 @@ def split_name(name: str, service: str | None) -> tuple[str | None, str]:
     return (owner, metric) if owner and metric else (service, name)
 
 
-def _numeric(cells: "Sequence[str] | object") -> bool:
+def _numeric(cells: Iterable[str]) -> bool:
     """Whether the first cell that is not empty is a number; a column of nothing counts as numeric."""
-    for cell in cells:  # type: ignore[attr-defined]
-        if cell.lower() not in ("", "nan", "na", "n/a", "null", "none", "-"):
+    for cell in cells:
+        if cell.lower() not in _NULLS:
             with suppress(ValueError):
                 float(cell)
                 return True
@@ -193,7 +196,7 @@ def _cells(column: pa.Array) -> tuple[Floats, list[tuple[int, str]]]:
     with suppress(pa.ArrowInvalid):
         return pc.cast(column, pa.float64()).to_numpy(zero_copy_only=False), []
     trimmed = pc.utf8_trim_whitespace(column)
-    empty = pc.is_in(pc.utf8_lower(trimmed), value_set=_NULLS)
+    empty = pc.is_in(pc.utf8_lower(trimmed), value_set=pa.array(_NULLS))
     with suppress(pa.ArrowInvalid):
         filled = pc.if_else(empty, "nan", trimmed)
         return pc.cast(filled, pa.float64()).to_numpy(zero_copy_only=False), []

@@ -39,6 +39,7 @@ _NAMES: dict[str, tuple[str, ...]] = {
     "parent": ("parentspanid", "parentid"),
     "operation": ("operation", "operationname", "spanname", "name"),
     "status": ("status", "statuscode"),
+    "pod": ("podname", "pod", "k8spodname"),
     "start": ("starttime", "start", "starttimeunixnano", "time", "timestamp", "startts"),
     "end": ("endtime", "end", "endtimeunixnano"),
     "duration_us": ("durationus", "durationmicros", "duration"),

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +19,7 @@ MAX_DEPTH = 64
 _LEVEL_NUMBERS = {10: "trace", 20: "debug", 30: "info", 40: "warn", 50: "error", 60: "fatal"}  # bunyan, pino
 _STATUS = {0: "unset", 1: "ok", 2: "error"}
 _BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*"?|[\[{]|[\]}]', re.DOTALL)
+_Row = tuple[int, str, dict[str, Any], _fields.Shape]
 _US = {"duration_us": 1.0, "duration_ms": 1e3, "duration_ns": 1e-3}
 
 
@@ -31,7 +32,7 @@ class Envelope:
     line: Ints | None
     service: pa.Array  # string; null: nothing outside the record names one
     observed_us: Ints
-    notes: Mapping[int, Mapping[str, str]]
+    notes: Mapping[int, dict[str, str]]
     latest_us: int  # event times after this are in the future
 
 
@@ -78,7 +79,7 @@ class JsonRows:
         self._envelope, self._letters = envelope, letters
         self._services: list[str | None] = envelope.service.to_pylist()
         self._offsets: list[int] = envelope.offset.tolist()
-        self._records: dict[str, list[tuple[int, str, dict[str, Any], _fields.Shape]]] = {}
+        self._records: dict[str, list[_Row]] = {}
         self.filtered = 0
         self.read = 0
 
@@ -144,7 +145,7 @@ class JsonRows:
         keep[stated] = fine
         return us, keep
 
-    def _log_columns(self, rows: Sequence[tuple[int, str, dict[str, Any], _fields.Shape]]) -> dict[str, Any]:
+    def _log_columns(self, rows: Sequence[_Row]) -> dict[str, Any]:
         columns: dict[str, list[Any]] = {name: [] for name in _LOG_COLUMNS}
         extras: list[dict[str, str]] = []
         notes = self._envelope.notes
@@ -199,9 +200,12 @@ class JsonRows:
             },
         )
 
-    def _points(self) -> tuple[list[tuple[int, str, dict[str, Any], _fields.Shape]], list[str], list[Any], list[int]]:
+    def _points(self) -> tuple[list[_Row], list[str], list[Any], list[int]]:
         """Return metric records in order, the names and values of all their points, and how many each has."""
-        rows, names, values, counts = [], [], [], []
+        rows: list[_Row] = []
+        names: list[str] = []
+        values: list[Any] = []
+        counts: list[int] = []
         for row in sorted(self._records.get("metrics", []) + self._records.get("metric", []), key=lambda r: r[0]):
             _, _, record, shape = row
             if shape.kind == "metrics":
@@ -280,7 +284,7 @@ class JsonRows:
             },
         )
 
-    def _has_ids(self, row: tuple[int, str, dict[str, Any], _fields.Shape]) -> bool:
+    def _has_ids(self, row: _Row) -> bool:
         index, text, record, shape = row
         ids = (record.get(shape.keys["trace_id"]), record.get(shape.keys["span_id"]))
         if all(_fields.id_of(each) for each in ids):
@@ -305,7 +309,7 @@ class JsonRows:
 
 
 _LOG_COLUMNS = ("severity_text", "severity_number", "body", "service", "component", "trace_id", "span_id")
-_SPAN_COLUMNS = {
+_SPAN_COLUMNS: dict[str, Callable[[dict[str, Any], dict[str, str]], str | None]] = {
     "trace_id": lambda record, keys: _fields.text_of(record[keys["trace_id"]]),
     "span_id": lambda record, keys: _fields.text_of(record[keys["span_id"]]),
     "parent_span_id": lambda record, keys: parent_id(record.get(keys.get("parent", ""))),

@@ -1,8 +1,9 @@
 """Logs and spans in Parquet, by the names of their columns."""
 
+import errno
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -16,9 +17,6 @@ from ingest._readers import Clock, Unsupported
 from ingest._tables import DeadLetters, build, origin
 from telemetry import Batch, Partition, PositionLost
 
-if TYPE_CHECKING:
-    from pyarrow.parquet import ParquetFile
-
 _ROWS = 8192
 # A Deployment's pod is called <name>-<replica set hash>-<5 letters>; Kubernetes takes the letters from this alphabet.
 _POD_SUFFIX = "-[bcdfghjklmnpqrstvwxz2456789]{5,10}-[bcdfghjklmnpqrstvwxz2456789]{5}$|-[0-9]{1,4}$"
@@ -31,14 +29,19 @@ class ParquetReader:
     def __init__(self, path: Path, partition: Partition, service: str | None) -> None:
         from pyarrow.parquet import ParquetFile
 
-        self.partition, self.position, self._service = partition, 0, service
+        self.partition, self._row, self._service = partition, 0, service
         try:
-            self._file: ParquetFile = ParquetFile(path)
+            self._file = ParquetFile(path)
         except (pa.ArrowException, OSError) as error:
             raise Unsupported(f"not readable as Parquet: {str(error).splitlines()[0]:.100}") from None
         self._keys, self._kind = _layout(self._file.schema_arrow.names)
         self._batches: Iterator[pa.RecordBatch] = iter(())
         self.seek(0)
+
+    @property
+    def position(self) -> int:
+        """Number of the next row."""
+        return self._row
 
     def seek(self, position: int) -> None:
         """Go on at this row."""
@@ -48,20 +51,26 @@ class ParquetReader:
         groups = [self._file.metadata.row_group(i).num_rows for i in range(self._file.num_row_groups)]
         ends = np.cumsum(groups)
         first = int(np.searchsorted(ends, position, side="right"))
-        self.position, self._skip = position, position - (int(ends[first - 1]) if first else 0)
+        self._row, self._skip = position, position - (int(ends[first - 1]) if first else 0)
         self._batches = self._file.iter_batches(_ROWS, row_groups=list(range(first, len(groups))))
 
     def read(self, final: bool, clock: Clock) -> Batch | None:
         """Return up to 8192 rows."""
-        for rows in self._batches:
+        while (rows := self._next()) is not None:
             skip, self._skip = min(self._skip, len(rows)), max(0, self._skip - len(rows))
             if skip == len(rows):
                 continue
-            start = self.position
-            self.position += len(rows) - skip
+            start = self._row
+            self._row += len(rows) - skip
             make = self._spans if self._kind == "span" else self._logs
             return make(rows.slice(skip), start, clock)
         return None
+
+    def _next(self) -> pa.RecordBatch | None:
+        try:
+            return next(self._batches, None)
+        except pa.ArrowException as error:
+            raise OSError(errno.EIO, f"damaged Parquet: {str(error).splitlines()[0]:.100}") from None
 
     def _get(self, rows: pa.RecordBatch, meaning: str) -> pa.Array | None:
         return rows.column(self._keys[meaning]) if meaning in self._keys else None
@@ -89,7 +98,7 @@ class ParquetReader:
         decoded = decode(text.filter(kept), envelope, Stream.RAW)
         lines = self._fill(decoded.lines, rows, us, start, clock)
         return Batch(
-            self.partition, start, self.position, decoded.read + letters.units, decoded.filtered, lines,
+            self.partition, start, self._row, decoded.read + letters.units, decoded.filtered, lines,
             decoded.metrics, decoded.spans, pa.concat_tables([decoded.dead_letters, letters.table()]),
         )  # fmt: skip
 
@@ -158,7 +167,7 @@ class ParquetReader:
             "offset": (np.arange(len(rows)) + start)[keep], "late": False, **origin(self.partition),
         }  # fmt: skip
         spans = build(telemetry.SPANS, len(kept), columns)
-        return Batch(self.partition, start, self.position, len(rows), spans=spans, dead_letters=letters.table())
+        return Batch(self.partition, start, self._row, len(rows), spans=spans, dead_letters=letters.table())
 
     def _duration(self, rows: pa.RecordBatch) -> Any:
         """Microseconds: end less start where both are there, else the duration column; -1 where neither is."""
@@ -194,7 +203,7 @@ def _layout(names: list[str]) -> tuple[dict[str, str], str]:
     keys = tuple(names)
     span = _fields.find(keys, "trace_id", "span_id", "parent", "operation", "service", "status", "start", "end",
                         "duration_us", "duration_ms", "duration_ns")  # fmt: skip
-    pods = {"pod": name for name in names if _fields.plain(name) in ("podname", "pod", "k8spodname")}
+    pods = _fields.find(keys, "pod")
     if {"trace_id", "span_id", "operation", "start"} <= span.keys() and ("service" in span or pods):
         return {**span, **pods}, "span"
     log = _fields.find(keys, "time", "message", *_LOG)
@@ -227,7 +236,7 @@ def _ints(column: pa.Array) -> Any:
 
 
 def _is_text(kind: pa.DataType) -> bool:
-    return pa.types.is_string(kind) or pa.types.is_large_string(kind)
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
 
 
 def _none_if_empty(column: pa.Array) -> pa.Array:

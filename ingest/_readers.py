@@ -30,7 +30,10 @@ class Reader(Protocol):
     """One open file, read batch by batch from any of its positions."""
 
     partition: Partition
-    position: int
+
+    @property
+    def position(self) -> int:
+        """What comes next."""
 
     def seek(self, position: int) -> None:
         """Go on at this position. Raises PositionLost where the file does not reach so far."""
@@ -106,13 +109,18 @@ class CsvReader:
     """A metric table. Position: number of the next data row; blank and broken lines count as rows."""
 
     def __init__(self, file: TextFile, partition: Partition, service: str | None) -> None:
-        self.partition, self.position, self._file = partition, 0, file
+        self.partition, self._row, self._file = partition, 0, file
         try:
             self.header = _csv.read_header(file.head_lines(), service)
         except _csv.NotATable as error:
             raise Unsupported(f"not a metric table: {error}") from None
         self._names = [pa.array([getattr(s, name) for s in self.header.series]) for name in ("service", "metric")]
         file.seek(file.offset_of_line(self.header.rows) or file.size)
+
+    @property
+    def position(self) -> int:
+        """Number of the next data row."""
+        return self._row
 
     def seek(self, position: int) -> None:
         """Go on at this data row."""
@@ -122,21 +130,21 @@ class CsvReader:
             _check(position, rows, self.partition, "rows")
             at = self._file.size
         self._file.seek(at)
-        self.position = position
+        self._row = position
 
     def read(self, final: bool, clock: Clock) -> Batch | None:
         """Return rows that hold about 8192 points."""
         chunk = self._file.read(final, max(1, MAX_LINES // len(self.header.series)))
         if chunk is None:
             return None
-        start = self.position
+        start = self._row
         letters = DeadLetters(self.partition, clock.observed_us)
         if chunk.cut is not None:
-            self.position += 1
+            self._row += 1
             letters.add(start, "too_long", "a row longer than 1 MiB", chunk.cut.text[0].as_py())
-            return Batch(self.partition, start, self.position, 1, dead_letters=letters.table())
+            return Batch(self.partition, start, self._row, 1, dead_letters=letters.table())
         rows = _csv.parse_rows(chunk.data, self.header)
-        self.position += rows.lines
+        self._row += rows.lines
         for number, text in rows.broken:
             if text:
                 letters.add(start + number, "bad_row", f"want {self.header.width} cells", text)
@@ -144,7 +152,7 @@ class CsvReader:
         metrics, empty = self._points(rows, start, clock, letters)
         read = len(metrics) + letters.units + empty + blank
         return Batch(
-            self.partition, start, self.position, read, empty + blank, metrics=metrics, dead_letters=letters.table()
+            self.partition, start, self._row, read, empty + blank, metrics=metrics, dead_letters=letters.table()
         )
 
     def _points(self, rows: _csv.Rows, start: int, clock: Clock, letters: DeadLetters) -> tuple[pa.Table, int]:

@@ -83,7 +83,7 @@ def _parse_one(text: str | None, relative: bool) -> int | None:
         return _to_us(datetime.fromisoformat(text.replace(",", ".").replace("/", "-", 2)))
     for form in _OTHER_FORMATS:
         with suppress(ValueError, OverflowError):
-            return _to_us(datetime.strptime(text, form))  # noqa: DTZ007
+            return _to_us(datetime.strptime(text, form))
     return None
 
 
