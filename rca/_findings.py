@@ -10,7 +10,7 @@ from rca._evidence import EvidenceRow
 @dataclass(frozen=True)
 class Finding:
     """`kind`: where it was seen ("metric", "log", "span"); `role`: see `metric_kind`; `z`: signed deviation in robust
-    standard deviations; `strength`: log(1 + |z|) times how much such a signal says about its own service.
+    standard deviations; `strength`: `strength(z)` times how much such a signal says about its own service.
     """
 
     service: str
@@ -35,3 +35,8 @@ def number(value: float) -> str:
     if 1e-3 <= abs(value) < 1e6 or value == 0:
         return f"{value:.4g}" if abs(value) < 10_000 else f"{value:,.0f}"
     return f"{value:.3e}"
+
+
+def strength(z: float) -> float:
+    """Return half of log(1 + (z / 3)^2): near 0 for what noise does, growing with the order of magnitude beyond."""
+    return float(np.log1p((z / 3.0) ** 2) / 2)

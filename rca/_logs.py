@@ -1,6 +1,5 @@
 """Which log templates became more frequent, and whom their text blames."""
 
-import re
 from collections.abc import Iterable, Mapping
 
 import numpy as np
@@ -9,8 +8,9 @@ import pyarrow.compute as pc
 
 from rca._counts import dispersion, surprise
 from rca._evidence import Evidence
-from rca._findings import Finding, number
+from rca._findings import Finding, number, strength
 from rca._metrics import split
+from rca._names import Names
 from rca._panel import Floats, Ints, times_us
 from telemetry import ERROR_SEVERITY, format_id
 
@@ -39,7 +39,7 @@ def log_findings(evidence: Evidence, onset: int, services: Iterable[str], load: 
     expected = (counts[before].sum(axis=0) + 0.5) / (len(before) + 1) * len(after) * factor
     observed = counts[after].sum(axis=0)
     z = surprise(observed, expected, dispersion(counts[before]))
-    blame = _Blame(services, evidence.calls)
+    blame = Names(services, evidence.calls)
     worst = [k for k in np.argsort(-z, kind="stable")[:_MAX_FINDINGS] if z[k] >= _MIN_Z]
     found: list[Finding] = []
     for k in worst:
@@ -67,34 +67,18 @@ def _counts(logs: pa.Table, rows: Ints, windows: int) -> tuple[list[tuple[str, i
 
 
 def _finding(
-    key: tuple[str, int, int], text: str, z: float, expected: float, observed: float, blame: "_Blame"
+    key: tuple[str, int, int], text: str, z: float, expected: float, observed: float, blame: Names
 ) -> list[Finding]:
     service, template, severity = key
     level = "error" if severity >= ERROR_SEVERITY else "warning" if severity >= _WARNING else "info"
-    strength = float(np.log1p(z)) * _SAYS[level]
+    weight = strength(z) * _SAYS[level]
     quoted = f" {text[:160]!r}" if text else ""
     words = f"{service} wrote {level} template {format_id(template)}{quoted} {number(observed)} times"
     words += f", expected {number(expected)}"
     named = blame.named(service, text) if level != "info" else []
     role = "symptom" if named or level == "info" else "cause"
-    found = [Finding(service, "log", role, format_id(template), z, strength, expected, observed, words)]
+    found = [Finding(service, "log", role, format_id(template), z, weight, expected, observed, words)]
     for other in named:
         says = f"{service} names {other}: {words}"
-        found.append(Finding(other, "log", "blame", format_id(template), z, strength, expected, observed, says))
+        found.append(Finding(other, "log", "blame", format_id(template), z, weight, expected, observed, says))
     return found
-
-
-class _Blame:
-    """Finds names of called services in the text of a message."""
-
-    def __init__(self, services: Iterable[str], calls: Mapping[tuple[str, str], float]) -> None:
-        names = sorted(set(services), key=lambda name: (-len(name), name))
-        self._pattern = re.compile(r"(?<![\w-])(" + "|".join(map(re.escape, names)) + r")(?![\w-])") if names else None
-        self._calls = calls
-
-    def named(self, service: str, text: str) -> list[str]:
-        """Return the services that `service` calls (any, if no call is known at all) and that the text names."""
-        if self._pattern is None or not text:
-            return []
-        names = set(self._pattern.findall(text)) - {service}
-        return sorted(name for name in names if not self._calls or (service, name) in self._calls)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rca._findings import Finding, number
+from rca._findings import Finding, number, strength
 from rca._kinds import is_health, metric_kind
 from rca._panel import Floats, Ints, Panel, column_mean, column_quantiles
 
@@ -93,10 +93,10 @@ def _finding(data: Panel, found: Deviations, s: int) -> Finding:
     service, metric = data.services[s], data.metrics[s]
     z, expected, observed = float(found.z[s]), float(found.expected[s]), float(found.observed[s])
     kind = metric_kind(metric)
-    strength = float(np.log1p(abs(z))) * SAYS[kind] * _direction(metric, kind, z)
+    weight = strength(z) * SAYS[kind] * _direction(metric, kind, z)
     word = "rose" if z > 0 else "fell"
     text = f"{service} {metric} {word} from {number(expected)} to {number(observed)} ({abs(z):.1f} robust sd)"
-    return Finding(service, "metric", kind, metric, z, strength, expected, observed, text)
+    return Finding(service, "metric", kind, metric, z, weight, expected, observed, text)
 
 
 def _direction(metric: str, kind: str, z: float) -> float:
