@@ -61,10 +61,15 @@ def guarded(draw: Callable[[], None]) -> None:
     try:
         draw()
     except FaultlineError as error:
-        show(
-            tag("div", "The store cannot be read right now.", css="fl-row-title"),
-            tag("div", escaped(error), css="fl-soft"),
-        )
+        _trouble(error)
+
+
+def _trouble(error: FaultlineError) -> None:
+    show(
+        tag("div", "The store cannot be read right now", css="fl-title"),
+        tag("div", escaped(error), css="fl-soft"),
+        css="fl fl-card warning",
+    )
 
 
 def live(draw: Callable[[], None], every_s: int) -> None:
@@ -85,7 +90,7 @@ def opened() -> queries.Reads | None:
         if Store.exists(url):
             return _store.reader(url)
     except FaultlineError as error:
-        nothing_yet(str(error))
+        _trouble(error)
         return None
 
     @st.fragment(run_every=3)

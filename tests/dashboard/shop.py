@@ -175,8 +175,8 @@ def incident(id_: str, onset: datetime, updated: datetime, **values: Any) -> dic
     """One row of `incidents`, open and critical unless told otherwise."""
     return {
         "id": id_, "opened": onset + timedelta(seconds=20), "updated": updated, "onset": onset, "status": "open",
-        "severity": "critical", "services": ["payments", "orders", "api", "gateway"],
-        "title": "payments: cpu_utilization and 3 more services", "verdict": None, "confidence": None, "seq": 1, **values,
+        "severity": "critical", "services": ["payments", "orders", "api", "gateway"], "seq": 1,
+        "title": "payments: cpu_utilization and 3 more services", "verdict": None, "confidence": None, **values,
     }  # fmt: skip
 
 
@@ -231,7 +231,8 @@ def _suspects(end: datetime) -> list[dict[str, Any]]:
     span = evidence("span", "duration_p95_us", 8.0, 30_000, 400_000, "spans take 400 ms at p95, normally 30 ms")
     ranked = [("payments", "cpu_utilization", 0.62, "root_cause", [cpu, slow, span, graph]),
               ("orders", "latency_p95", 0.21, "symptom", [slow, logged]),
-              ("api", "latency_p95", 0.11, "symptom", [slow]), ("gateway", "latency_p95", 0.06, "symptom", [slow])]  # fmt: skip
+              ("api", "latency_p95", 0.11, "symptom", [slow]),
+              ("gateway", "latency_p95", 0.06, "symptom", [slow])]  # fmt: skip
     rows = []
     for ranked_at in (end - timedelta(minutes=2), end):
         rows += [{
@@ -239,8 +240,9 @@ def _suspects(end: datetime) -> list[dict[str, Any]]:
             "score": share * 10, "share": share, "role": role, "evidence": rows_, "method": "default",
             "path": ["payments", "orders", "api", "gateway"][i:] if i < 3 else ["gateway"],
         } for i, (service, signal, share, role, rows_) in enumerate(ranked)]  # fmt: skip
-    rows.append({"incident_id": UNSURE_ID, "ranked_at": end, "rank": 1, "service": "search", "signal": "cpu_utilization",
-                 "score": 0.5, "share": 0.34, "role": "unclear", "evidence": [cpu], "path": ["search"], "method": "default"})  # fmt: skip
+    unsure = {"incident_id": UNSURE_ID, "ranked_at": end, "rank": 1, "service": "search", "signal": "cpu_utilization"}
+    weak = {"score": 0.5, "share": 0.34, "role": "unclear", "evidence": [cpu], "path": ["search"], "method": "default"}
+    rows.append(unsure | weak)
     return rows
 
 
@@ -281,7 +283,9 @@ def _conclude(writer: Any, derived: dict[str, pa.Table]) -> None:
 
     start = writer.position("ledger", CORRELATOR) or 0
     position = max(start + 1, int(datetime.now(UTC).timestamp() * 1e6))
-    placed = {name: part.append_column("position", pa.array([position - 1] * len(part))) for name, part in derived.items()}
+    placed = {
+        name: part.append_column("position", pa.array([position - 1] * len(part))) for name, part in derived.items()
+    }
     writer.commit(placed, [Move(CORRELATOR, start, position)])
 
 
