@@ -105,7 +105,8 @@ class OwnMetrics:
         except OSError as error:
             raise UsageError(f"cannot serve metrics on 127.0.0.1:{port}: {error.strerror}") from None
         server.daemon_threads = True
-        threading.Thread(target=server.serve_forever, name="own-metrics", daemon=True).start()
+        turn = {"poll_interval": 0.1}
+        threading.Thread(target=server.serve_forever, kwargs=turn, name="own-metrics", daemon=True).start()
         return server
 
 

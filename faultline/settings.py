@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
+import pydantic_settings
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, EnvSettingsSource, NoDecode, SettingsConfigDict
@@ -29,7 +30,7 @@ def _split(value: object) -> object:
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 
-TextList = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
+TextList = Annotated[tuple[Annotated[str, Field(min_length=1)], ...], NoDecode, BeforeValidator(_split)]
 
 
 class _Group(BaseModel):
@@ -143,7 +144,7 @@ def load(config: str | Path | None = None, flags: Mapping[str, Any] | None = Non
     path = config or os.environ.get(CONFIG_VARIABLE) or (DEFAULT_FILE if Path(DEFAULT_FILE).exists() else None)
     sources = [
         ("the command line", _nest(flags or {})),
-        ("the environment", EnvSettingsSource(Settings)()),
+        ("the environment", _read_environment()),
         (str(path), _read_file(Path(path)) if path else {}),
     ]
     merged: dict[str, Any] = {}
@@ -173,6 +174,13 @@ def _nest(flags: Mapping[str, Any]) -> dict[str, Any]:
             group, _, field = name.rpartition(".")
             (nested.setdefault(group, {}) if group else nested)[field] = value
     return nested
+
+
+def _read_environment() -> dict[str, Any]:
+    try:
+        return EnvSettingsSource(Settings)()
+    except pydantic_settings.SettingsError as error:
+        raise SettingsError(f"in the environment: {error}; want JSON") from None
 
 
 def _read_file(path: Path) -> dict[str, Any]:

@@ -96,7 +96,7 @@ def _run(settings: "Settings", kind: str, paths: tuple[Path, ...], service: str 
     try:
         with stop_on_signals() as stop:
             store = Store.open(settings.store)
-            source = _open_source(settings, kind, paths, service)
+            source = _open_source(settings, kind, paths, service, once)
             turn = _turn(own, progress)
             return run_pipeline(source, store, settings, once=once, stop=stop, on_progress=turn, own=own)
     finally:
@@ -117,13 +117,19 @@ def _turn(own: "OwnMetrics", progress: "Progress") -> Callable[["Pipeline", "Cor
     return turn
 
 
-def _open_source(settings: "Settings", kind: str, paths: tuple[Path, ...], service: str | None) -> "Source":
-    from ingest import FilesSource, KafkaSource, StdinSource
-
+def _open_source(
+    settings: "Settings", kind: str, paths: tuple[Path, ...], service: str | None, once: bool
+) -> "Source":
     if kind == "files":
-        return FilesSource(paths, service=service)
+        from ingest import FilesSource
+
+        return FilesSource(paths, once=once, service=service)
     if kind == "stdin":
+        from ingest import StdinSource
+
         return StdinSource(service=service)
+    from ingest import KafkaSource
+
     return KafkaSource(settings.kafka)
 
 
@@ -135,7 +141,7 @@ def _print(accounting: "Accounting") -> None:
         click.echo(f"skipped {one_line(path)}: {one_line(why)}")
     click.echo(
         f"read {total.read:,} = {total.stored:,} stored + {total.joined:,} joined"
-        f" + {total.dead_lettered:,} dead-lettered + {total.filtered:,} filtered; {total.late:,} of the stored came late"
+        f" + {total.dead_lettered:,} dead-lettered + {total.filtered:,} filtered; late: {total.late:,} of the stored"
     )
     click.echo(f"{len(accounting.partitions)} partitions in {accounting.seconds:.1f} s")
 
