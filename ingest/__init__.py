@@ -6,7 +6,22 @@ and `read_case` read recorded metric tables and root-cause cases whole, for the 
 answers of a data set are never opened. Nothing here stores a position: the store does, and `seek` brings it back.
 """
 
+from ingest._case import Case, Matrix, read_case, read_graph, read_matrix, read_metrics_csv, read_normal
 from ingest._files import FilesSource
+from ingest._kafka import KafkaSource
 from ingest._source import Source
+from ingest._stdin import StdinSource
 
-__all__ = ["FilesSource", "Source"]
+__all__ = [
+    "Case",
+    "FilesSource",
+    "KafkaSource",
+    "Matrix",
+    "Source",
+    "StdinSource",
+    "read_case",
+    "read_graph",
+    "read_matrix",
+    "read_metrics_csv",
+    "read_normal",
+]

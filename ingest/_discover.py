@@ -17,9 +17,9 @@ _COMPRESSED = (".gz", ".bz2", ".xz", ".zst", ".lz4", ".zip", ".tar", ".tgz", ".7
 _ROTATION = re.compile(r"(?:[._-]\d{4}-?\d{2}-?\d{2}(?:[T_-]?\d{2,6})?|\.\d{1,4})$")
 _SUFFIX = re.compile(r"\.(?:log|txt|out|err|json|jsonl|ndjson|csv|parquet)$", re.IGNORECASE)
 _GENERIC = frozenset(
-    ("all", "app", "application", "console", "data", "error", "errors", "event", "events", "log", "logs", "message")
-    + ("messages", "metric", "metrics", "output", "server", "span", "spans", "stderr", "stdout", "telemetry", "trace")
-    + ("test", "traces")
+    {"all", "app", "application", "console", "data", "error", "errors", "event", "events", "log", "logs", "message"}
+    | {"messages", "metric", "metrics", "output", "server", "span", "spans", "stderr", "stdout", "telemetry"}
+    | {"test", "trace", "traces"}
 )
 
 
