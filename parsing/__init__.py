@@ -7,7 +7,8 @@ ones reach the engine that learns templates. Nothing depends on batch boundaries
 """
 
 from parsing._layouts import NAMED_FORMATS
+from parsing._lines import PARSED_LINES, explain, parse_lines
 from parsing._parser import FORMAT_VERSION, Parser
 from parsing._settings import ParserSettings
 
-__all__ = ["FORMAT_VERSION", "NAMED_FORMATS", "Parser", "ParserSettings"]
+__all__ = ["FORMAT_VERSION", "NAMED_FORMATS", "PARSED_LINES", "Parser", "ParserSettings", "explain", "parse_lines"]

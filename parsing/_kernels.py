@@ -287,15 +287,19 @@ def parse_times(data, offsets, fields, widths, years, days, out, zoned):  # type
                     month = _month(data, i)
                     i += 3
                 continue
-            limit = end
-            while i < limit and KIND[data[i]] != _DIGIT:
+            mark = data[i] if i < end else 0
+            if letter == 102 and mark != 46 and mark != 44 and mark != 58:
+                continue  # f is optional
+            while i < end and KIND[data[i]] != _DIGIT:
                 i += 1
             value, digits = 0, 0
             while i < end and digits < widths[f] and KIND[data[i]] == _DIGIT:
                 value = value * 10 + data[i] - 48
                 digits += 1
                 i += 1
-            if letter == 102:  # f: optional
+            if letter == 102:
+                if mark == 58 and digits < 3:
+                    digits = 3  # after a colon: milliseconds without leading zeros
                 while digits > 6:
                     value //= 10
                     digits -= 1

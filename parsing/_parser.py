@@ -21,6 +21,7 @@ from telemetry import LINEAGE, LINES, LOGS, TEMPLATES, WILDCARD, CorruptState, P
 
 FORMAT_VERSION = 1
 UNKNOWN_SERVICE = "unknown"
+_EXAMPLE = 2000  # characters of a body kept as a template's example
 
 
 @dataclass
@@ -64,10 +65,7 @@ class Parser:
         `final`: the partition ends here, nothing is held back. `Parsed.logs` has `late` false everywhere: lateness is
         known to the pipeline only.
         """
-        rows = pa.concat_tables([self._held, lines]) if self._held.num_rows else lines
-        self._next = next
-        parsed, _ = self._advance(rows, flush=final)
-        return parsed
+        return self.advance(lines, next, final)[0]
 
     def release(self) -> Parsed:
         """Let go of the lines held back."""
@@ -91,6 +89,12 @@ class Parser:
             readers = (HeaderReader(self.settings), HeaderReader(self.settings))
             found = self._streams[name] = Stream(*readers, Miner(self.settings))
         return found
+
+    def advance(self, lines: pa.Table | None, next: int, final: bool) -> tuple[Parsed, Ints]:
+        """Do what `process` does; also return the record number (0-based, within this call) of each row dealt with."""
+        rows = self._held if lines is None else pa.concat_tables([self._held, lines]) if self._held.num_rows else lines
+        self._next = next
+        return self._advance(rows, flush=final)
 
     def _advance(self, rows: pa.Table, flush: bool) -> tuple[Parsed, Ints]:
         """Parse what can be parsed of `rows`; also return the record number of each row dealt with."""
@@ -175,10 +179,9 @@ class Parser:
         used, inverse = np.unique(template, return_inverse=True)
         ids = np.array([self._id(texts[int(one)]) for one in used], np.int64)[inverse]
         logs = logs_table(records, ids, params)
-        templates = _deltas(logs, [texts[int(one)] for one in used], inverse)
         lineage.sort(key=lambda rule: rule["row"])
-        for rule in lineage:
-            del rule["row"]
+        templates = _with_targets(_deltas(logs, [texts[int(one)] for one in used], inverse), logs, lineage)
+        lineage = [{name: rule[name] for name in LINEAGE.names} for rule in lineage]
         return Parsed(
             logs, templates, pa.Table.from_pylist(lineage, LINEAGE), next, joined=keep - count - records.filtered,
             filtered=records.filtered,
@@ -219,6 +222,7 @@ class Parser:
             "kind": "generalise",
             "from_id": self._id(old),
             "to_id": self._id(new),
+            "template": new,
             "recipe": made,
             **records.origin(row),
         }
@@ -274,7 +278,7 @@ def _deltas(logs: pa.Table, texts: list[str], template: Ints) -> pa.Table:
     grouped = grouped.sort_by("row_min")
     first, last = grouped["row_min"], grouped["row_max"]
     number = grouped["number"].to_pylist()
-    body = pc.utf8_slice_codeunits(logs["body"].take(first), 0, 2000)
+    body = pc.utf8_slice_codeunits(logs["body"].take(first), 0, _EXAMPLE)
     columns = {
         "template_id": logs["template_id"].take(first),
         "service": grouped["service"],
@@ -286,3 +290,19 @@ def _deltas(logs: pa.Table, texts: list[str], template: Ints) -> pa.Table:
         **{name: logs[name].take(last) for name in ("source", "partition", "offset")},
     }
     return pa.table(columns).cast(TEMPLATES)
+
+
+def _with_targets(templates: pa.Table, logs: pa.Table, lineage: list[dict[str, Any]]) -> pa.Table:
+    """Add a row of count 0 for each template that a rule leads to but no record of this call has."""
+    known = set(templates["template_id"].to_pylist())
+    rows = []
+    for rule in lineage:
+        if rule["to_id"] not in known:
+            known.add(rule["to_id"])
+            record = logs.slice(rule["row"], 1).select(["service", "time", "body", "source", "partition", "offset"])
+            one = record.to_pylist()[0]
+            body = one.pop("body")[:_EXAMPLE]
+            seen = one.pop("time")
+            counts = {"first_seen": seen, "last_seen": seen, "count": 0, "example": body}
+            rows.append({"template_id": rule["to_id"], "template": rule["template"], **counts, **one})
+    return pa.concat_tables([templates, pa.Table.from_pylist(rows, TEMPLATES)]) if rows else templates
