@@ -1,4 +1,4 @@
-"""Maintenance: merge small files, thin out old snapshots, delete what no version in use refers to.
+"""Maintenance: merge small files, thin out old snapshots, delete files and log entries out of use.
 
 Writers and readers go on meanwhile: an append never conflicts with the merging of files, and a file stays on disk for
 an hour after its last version (a day if no version ever named it: the leftovers of a killed writer).
@@ -51,7 +51,7 @@ def _compact_table(store: Store, name: str) -> Compaction:
             _thin_snapshots(store, handle)
         _merge(handle)
     deleted = _vacuum(handle)
-    handle.drop()
+    handle.trim_log()
     return Compaction(name, before, len(handle.files().paths), deleted)
 
 

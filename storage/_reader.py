@@ -136,8 +136,8 @@ class Reader:
         return self._run(sql, [us for us in limits.values() if us is not None] + list(params)).cast(wanted)
 
     def _run(self, sql: str, params: Params) -> pa.Table:
-        with self._limits():
-            result = self._connection.sql(sql, params=params or None)
+        with self._connection.cursor() as cursor, self._limits(cursor):
+            result = cursor.sql(sql, params=params or None)
             if result is None:
                 raise QueryError("the statement returns no rows to show")
             batches, size = [], 0
@@ -150,10 +150,11 @@ class Reader:
             return pa.Table.from_batches(batches, reader.schema)
 
     @contextmanager
-    def _limits(self) -> Iterator[None]:
+    def _limits(self, cursor: "duckdb.DuckDBPyConnection") -> Iterator[None]:
+        """Interrupt what runs on the cursor after the time limit, and turn DuckDB's errors into QueryError."""
         import duckdb
 
-        timer = threading.Timer(self._timeout_s, self._connection.interrupt)
+        timer = threading.Timer(self._timeout_s, cursor.interrupt)
         timer.daemon = True
         timer.start()
         try:
@@ -221,8 +222,8 @@ def _recipe(found: list[list[dict[str, Any]]]) -> tuple[tuple[tuple[str | None, 
 
 def _bytes(connection: "duckdb.DuckDBPyConnection") -> int:
     """Return the memory limit in bytes, as DuckDB understood it."""
-    row = connection.execute("SELECT current_setting('memory_limit')").fetchone()
-    number, unit = str(row[0] if row else "0 bytes").split()
+    row = connection.execute("SELECT current_setting('memory_limit')").fetchall()[0]
+    number, unit = str(row[0]).split()
     return int(float(number) * 1024 ** ["bytes", "KiB", "MiB", "GiB", "TiB"].index(unit))
 
 

@@ -35,8 +35,8 @@ def connect(folder: Path, memory_limit: str) -> "duckdb.DuckDBPyConnection":
             "autoload_known_extensions": "false",
         }
     )
-    connection.execute("SET TimeZone = 'UTC'")
-    connection.execute("SET parquet_metadata_cache = true")  # the files of a Delta table never change
+    connection.execute("SET GLOBAL TimeZone = 'UTC'")
+    connection.execute("SET GLOBAL parquet_metadata_cache = true")  # the files of a Delta table never change
     connection.execute(f"SET allowed_directories = [{quoted(str(folder))}]")
     connection.execute("SET enable_external_access = false")
     connection.execute("SET lock_configuration = true")
