@@ -240,8 +240,12 @@ def _signal(
     span: queries.Range,
 ) -> None:
     series = queries.signal_series(reader, service, row["kind"], row["signal"] or "", span)
-    what = {"metric": row["signal"], "log": texts.get(row["signal"], "error records") + ", a minute"}
-    name = what.get(row["kind"]) or ("failed spans in 10 s" if "error" in row["signal"] else "span duration p95, ms")
+    what = {
+        "metric": row["signal"],
+        "log": texts.get(row["signal"], "error records") + ", records a minute",
+        "span": queries.span_series_title(row["signal"]),
+    }
+    name = what[row["kind"]]
     view.show(tag("b", escaped(f"{service}: {name}", 90)), " ", tag("span", "dashed red: onset", css="fl-note"))
     if series.num_rows == 0:
         view.show(tag("div", "No points of this signal are stored around the onset.", css="fl-note"))

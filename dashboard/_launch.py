@@ -36,8 +36,9 @@ def launch(store_url: str, host: str = "127.0.0.1", port: int = DEFAULT_PORT, op
 
     os.environ["FAULTLINE_STORE"] = store_url
     _auth.check(host)
-    # Its start-up lines would stand around ours; warnings and errors stay.
+    # Lines at start-up that are no news to anyone; warnings and errors stay.
     logging.getLogger("uvicorn.error").addFilter(lambda record: record.levelno >= logging.WARNING)
+    logging.getLogger("streamlit.config").addFilter(lambda record: "please restart" not in record.getMessage())
 
     @asynccontextmanager
     async def lifespan(app: Any) -> AsyncIterator[None]:

@@ -5,7 +5,7 @@ import streamlit as st
 
 from dashboard import _queries as queries
 from dashboard import _view as view
-from dashboard._words import clock, escaped, severity, tag, visible
+from dashboard._words import clock, escaped, plural, severity, tag, visible
 from telemetry import parse_id
 
 _LEAST = {"Any severity": 0, "Warnings and worse": 13, "Errors and worse": 17}
@@ -73,14 +73,20 @@ def _levels(table: pa.Table) -> pa.Array:
     return pa.array([severity(value) for value in table.column("severity_number").to_pylist()], pa.string())
 
 
-def _counted(found: pa.Table, noun: str, span: queries.Range) -> None:
-    most = f"the {queries.MAX_ROWS} first " if found.num_rows == queries.MAX_ROWS else f"{found.num_rows:,} "
-    text = f"{most}{noun}, {clock(span.since)} to {clock(span.until)}"
+def _counted(found: pa.Table, noun: str, how: str, span: queries.Range) -> None:
+    first = "The first " if found.num_rows == queries.MAX_ROWS else ""
+    text = f"{first}{plural(found.num_rows, noun)}, {how}, {clock(span.since)} to {clock(span.until)}"
     view.show(tag("div", escaped(text[0].upper() + text[1:]), css="fl-note"))
 
 
+def _height(found: pa.Table, most: int) -> int:
+    """Height in pixels that shows all rows, up to a most."""
+    rows: int = found.num_rows
+    return min(most, 38 + 35 * rows)
+
+
 def _templates(found: pa.Table, span: queries.Range) -> None:
-    _counted(found, "templates, most records first; select one to read its records", span)
+    _counted(found, "template", "most records first; select one to read its records", span)
     if found.num_rows == 0:
         view.show(
             tag("div", "No template matches. Try fewer words or a longer range.", css="fl-title"), css="fl fl-card"
@@ -104,9 +110,14 @@ def _templates(found: pa.Table, span: queries.Range) -> None:
         "Template": st.column_config.TextColumn(width="large"),
     }
     state = st.dataframe(
-        table, hide_index=True, height=560, column_config=columns, on_select="rerun", selection_mode="single-row",
+        table,
+        hide_index=True,
+        height=_height(found, 560),
+        column_config=columns,
+        on_select="rerun",
+        selection_mode="single-row",
         key="templates",
-    )  # fmt: skip
+    )
     if state.selection.rows:
         st.query_params["template"] = found.column("template_id")[state.selection.rows[0]].as_py()
         st.rerun()
@@ -123,7 +134,7 @@ def _template(reader: queries.Reads, span: queries.Range, template: int, wanted:
 
 
 def _records(found: pa.Table, span: queries.Range) -> None:
-    _counted(found, "records, newest first; select one to read it whole", span)
+    _counted(found, "record", "newest first; select one to read it whole", span)
     if found.num_rows == 0:
         view.show(tag("div", "No record matches. Try fewer words or a longer range.", css="fl-title"), css="fl fl-card")
         return
@@ -137,9 +148,14 @@ def _records(found: pa.Table, span: queries.Range) -> None:
     )
     columns = {"Time (UTC)": _TIME, **_NARROW, "Message": st.column_config.TextColumn(width="large")}
     state = st.dataframe(
-        table, hide_index=True, height=440, column_config=columns, on_select="rerun", selection_mode="single-row",
+        table,
+        hide_index=True,
+        height=_height(found, 440),
+        column_config=columns,
+        on_select="rerun",
+        selection_mode="single-row",
         key="records",
-    )  # fmt: skip
+    )
     if state.selection.rows:
         _whole(found.slice(state.selection.rows[0], 1).to_pylist()[0])
 

@@ -20,6 +20,14 @@ MAX_ROWS = 500
 MAX_POINTS = 50_000
 """Most points of one series that are read; a chart thins them further."""
 _FUTURE_US = 10 * MINUTE_US  # rows further ahead than this have a broken clock and do not move "newest"
+_SPAN_DURATION = ("span duration p95, ms", "quantile_cont(duration_us, 0.95) / 1000")
+_SPAN_FAILED = ("failed spans", "count(*) FILTER (status = 'error')")
+_SPAN_SERIES = {
+    "errors": _SPAN_FAILED,
+    "error_origins": _SPAN_FAILED,
+    "passed_on": _SPAN_FAILED,
+    "calls_received": ("spans", "count(*)"),
+}
 _IN_RANGE = "{} >= make_timestamptz(?::BIGINT) AND {} < make_timestamptz(?::BIGINT)"
 
 
@@ -240,8 +248,8 @@ def calls(reader: Reads, span: Range, limit: int = 400) -> list[dict[str, Any]]:
 def signal_series(reader: Reads, service: str, kind: str, signal: str, span: Range) -> pa.Table:
     """One signal of a service over a range: t, value. Empty where the kind has no series to show.
 
-    A metric gives its points, a log signal (template id in hex) records a minute, a span signal the p95 duration in
-    milliseconds or, where its name says errors, failed spans, in 10 s steps.
+    A metric gives its points, a log signal records a minute (of one template if it is a template id in hex, else
+    errors), a span signal what `span_series_title` says.
     """
     if kind == "metric":
         return _metric_series(reader, service, signal, span)
@@ -294,8 +302,13 @@ def _error_series(reader: Reads, service: str, span: Range) -> pa.Table:
     )
 
 
+def span_series_title(signal: str) -> str:
+    """Return in words what `signal_series` shows for a span signal."""
+    return f"{_SPAN_SERIES.get(signal, _SPAN_DURATION)[0]}, in steps of 10 s"
+
+
 def _span_series(reader: Reads, service: str, signal: str, span: Range) -> pa.Table:
-    value = "count(*) FILTER (status = 'error')" if "error" in signal else "quantile_cont(duration_us, 0.95) / 1000"
+    value = _SPAN_SERIES.get(signal, _SPAN_DURATION)[1]
     return reader.query(
         f"""
         SELECT epoch_us(time) // 10000000 * 10000 AS t, ({value})::DOUBLE AS value FROM spans

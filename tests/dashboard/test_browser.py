@@ -147,7 +147,7 @@ def test_dark_theme(address: str, browser: Browser) -> None:
 
 def test_logs_show_hostile_text_as_text(address: str, page: Page) -> None:
     page.goto(f"{address}/logs?q=unexpected+input")
-    page.wait_for_selector("text=1 templates")
+    page.wait_for_selector("text=1 template,")
     settled(page)
     shoot(page, "logs")
     page.goto(f"{address}/incidents?incident={shop.RESOLVED_ID}")

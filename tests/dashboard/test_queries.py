@@ -95,7 +95,8 @@ def test_calls_are_the_call_graph(reader: Reader, everything: Range) -> None:
         ("log", telemetry.format_id(TIMEOUT), 1, 30),
         ("log", "errors", 1, 30),
         ("span", "duration_p95", 400, 400),
-        ("span", "error_rate", 0, 1),
+        ("span", "error_origins", 0, 1),
+        ("span", "calls_received", 1, 1),
     ],
 )
 def test_a_signal_around_the_onset(reader: Reader, now: int, kind: str, signal: str, least: float, most: float) -> None:
