@@ -9,15 +9,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from parsing._attributes import attribute_column
 from parsing._columns import Ints, one_chunk
 from parsing._headers import Headers
 from parsing._settings import ParserSettings
-from telemetry import ATTRIBUTES, LOGS, TIME, severity_number
+from telemetry import LOGS, TIME, severity_number
 
 if TYPE_CHECKING:
     from parsing._parser import Stream
-
-_ATTRIBUTE_OF = {"pid": "process.pid", "thread": "thread.name", "host": "host.name", "client": "client.address"}
 
 
 @dataclass
@@ -53,7 +52,7 @@ class Records:
         bodies = _joined(messages, rows, first, lines)
         time_us, inherited = _times(taken, headers, first, number[first], streams)
         columns = _columns(taken, headers, first, settings)
-        columns["attributes"] = _attributes(taken, headers, first, inherited)
+        columns["attributes"] = attribute_column(taken, headers, first, inherited)
         return cls(first, lines, number[first], taken, messages, bodies, time_us, columns, 0)
 
     def origin(self, record: int) -> dict[str, Any]:
@@ -147,49 +146,3 @@ def _numbers(severity: pa.Array) -> pa.Array:
     coded = severity.dictionary_encode()
     numbers = pa.array([severity_number(word) for word in coded.dictionary.to_pylist()], pa.int8())
     return numbers.take(coded.indices)
-
-
-def _attributes(rows: pa.Table, headers: Headers, first: Ints, inherited: NDArray[np.bool_]) -> pa.Array:
-    """Return the attributes of each record: those it came with, and what the header and its reading add."""
-    added: list[tuple[str, NDArray[np.int64], Any]] = []
-    for name, attribute in _ATTRIBUTE_OF.items():
-        if name in headers.text:
-            values = headers.text[name][first]
-            places = np.flatnonzero(values != "")
-            added.append((attribute, places, values[places]))
-    for attribute, flags, value in (
-        ("faultline.year", headers.year_assumed[first], "assumed"),
-        ("faultline.date", headers.date_assumed[first], "assumed"),
-        ("faultline.time", inherited, "inherited"),
-    ):
-        places = np.flatnonzero(flags)
-        added.append((attribute, places, np.full(len(places), value, object)))
-    added = [one for one in added if len(one[1])]
-    old = one_chunk(rows["attributes"])
-    if not added and not headers.extra:
-        return old
-    count = rows.num_rows
-    old_offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(pc.fill_null(_lengths(old), 0).to_numpy())])
-    keys = [pc.struct_field(_entries(old), 0), *(pa.array([name] * len(places), pa.string()) for name, places, _ in added)]
-    values = [pc.struct_field(_entries(old), 1), *(pa.array(one, pa.string()) for _, _, one in added)]
-    owner = [np.repeat(np.arange(count), np.diff(old_offsets)), *(places for _, places, _ in added)]
-    if headers.extra:
-        place = {int(row): i for i, row in enumerate(first)}
-        further = [(place[row], k, v) for row, pairs in headers.extra.items() if row in place for k, v in pairs.items()]
-        keys.append(pa.array([k for _, k, _ in further], pa.string()))
-        values.append(pa.array([v for _, _, v in further], pa.string()))
-        owner.append(np.array([i for i, _, _ in further], np.int64))
-    owners = np.concatenate(owner)
-    order = pa.array(np.argsort(owners, kind="stable"))
-    offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(np.bincount(owners, minlength=count))]).astype(np.int32)
-    return pa.MapArray.from_arrays(
-        pa.array(offsets), pa.concat_arrays(keys).take(order), pa.concat_arrays(values).take(order)
-    ).cast(ATTRIBUTES)
-
-
-def _lengths(column: pa.Array) -> pa.Array:
-    return pc.list_value_length(column.cast(pa.list_(pa.struct([pa.field("key", pa.string(), nullable=False), ("value", pa.string())]))))
-
-
-def _entries(column: pa.Array) -> pa.Array:
-    return pc.list_flatten(column.cast(pa.list_(pa.struct([pa.field("key", pa.string(), nullable=False), ("value", pa.string())]))))

@@ -32,5 +32,9 @@ def strings(data: Bytes, offsets: Ints) -> pa.Array:
 def one_chunk(column: Any) -> pa.Array:
     """Return a chunked column as one array."""
     if isinstance(column, pa.ChunkedArray):
-        return column.chunk(0) if column.num_chunks == 1 else pa.concat_arrays(column.chunks or [pa.array([], column.type)])
+        return (
+            column.chunk(0)
+            if column.num_chunks == 1
+            else pa.concat_arrays(column.chunks or [pa.array([], column.type)])
+        )
     return column

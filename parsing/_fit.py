@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from parsing._columns import Bytes, Ints, flat, strings
 from telemetry import WILDCARD
 
-_BLANKS = " \t\n\r\x0b\x0c"
+_TO_BLANK = str.maketrans("\t\n\r\x0b\x0c", "     ")
 Recipe = list[list[dict[str, Any]]]
 
 
@@ -54,7 +54,7 @@ def _pack(texts: Sequence[str]) -> tuple[Bytes, Ints, Ints, Ints]:
 
 
 def fit_one(template: str, text: str) -> list[str] | None:
-    """Return what each wildcard of `template` stands for in `text`, shortest from the left, or None if it does not fit."""
+    """Return what each wildcard of `template` stands for in `text` (shortest from the left), None if it does not fit."""
     params, fits = fit_column(pa.array([text], pa.string()), [template], np.zeros(1, np.int64))
     return params[0].as_py() if fits[0] else None
 
@@ -90,4 +90,4 @@ def same_but_blanks(one: str, other: str) -> bool:
 
 
 def _collapse(text: str) -> str:
-    return " ".join(text.translate(str.maketrans(_BLANKS, " " * len(_BLANKS))).split(" ")).strip(" ")
+    return " ".join(word for word in text.translate(_TO_BLANK).split(" ") if word)

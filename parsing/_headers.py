@@ -25,9 +25,7 @@ _LEVEL_FOLLOWS = rf"^[\[(<]?(?:{LEVEL_WORDS})\b"
 _TEXT_FIELDS = tuple(name for name in FIELDS if name not in ("time", "message"))
 # A line worth a look: a clock, a compact or epoch time, a level at its beginning, or a trace id.
 _PROMISING = re2.compile(
-    r"\d:\d\d|\d{6} \d{6}\b|\d\.\d\d\.\d\d|\b1\d{9}|\d{8}[T_-]\d{6}|^\[?(?i:"
-    + LEVEL_WORDS
-    + r")[\]:]|^(?i:trace_?id)"
+    r"\d:\d\d|\d{6} \d{6}\b|\d\.\d\d\.\d\d|\b1\d{9}|\d{8}[T_-]\d{6}|^\[?(?i:" + LEVEL_WORDS + r")[\]:]|^(?i:trace_?id)"
 )
 
 
@@ -175,6 +173,5 @@ class HeaderReader:
     def restore(self, saved: list[list[Any]]) -> None:
         """Take over what `snapshot` returned."""
         self.layouts = [
-            Layout(pattern, regex, BY_NAME[time] if time else None, columns)
-            for pattern, regex, time, columns in saved
+            Layout(pattern, regex, BY_NAME[time] if time else None, columns) for pattern, regex, time, columns in saved
         ]

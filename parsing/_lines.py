@@ -58,7 +58,8 @@ def parse_lines(batches: Iterable[pa.Table], parser: Parser) -> pa.Table:
 
 
 def _rules(part: Parsed) -> list[dict[str, int]]:
-    return part.lineage.select(["from_id", "to_id"]).to_pylist()
+    rules: list[dict[str, int]] = part.lineage.select(["from_id", "to_id"]).to_pylist()
+    return rules
 
 
 def _texts(part: Parsed) -> Iterable[tuple[int, str]]:
@@ -69,7 +70,11 @@ def _rows(lines: pa.Table, record: Ints, logs: pa.Table, lineage: dict[int, int]
     ids, inverse = np.unique(logs["template_id"].to_numpy(), return_inverse=True)
     final = [texts[_follow(int(one), lineage)] for one in ids]
     params, _ = fit_column(one_chunk(logs["body"]), final, inverse)
-    own = pc.fill_null(lines["line"], pa.array(np.arange(1, lines.num_rows + 1))) if lines["line"].null_count else lines["line"]
+    own = (
+        pc.fill_null(lines["line"], pa.array(np.arange(1, lines.num_rows + 1)))
+        if lines["line"].null_count
+        else lines["line"]
+    )
     begins = np.ones(len(record), np.bool_)
     begins[1:] = record[1:] != record[:-1]
     at = pa.array(record)
@@ -98,7 +103,9 @@ def _follow(one: int, lineage: dict[int, int]) -> int:
 def explain(parser: Parser) -> str:
     """Return the header formats found, one paragraph a service, and what is assumed about their times."""
     if parser.settings.format == "message":
-        return "Lines carry no header (format is set to message): each line is a record and its time is when it was read."
+        return (
+            "Lines carry no header (format is set to message): each line is a record and its time is when it was read."
+        )
     paragraphs = []
     for name, stream in parser.streams.items():
         layouts = stream.raw.layouts + [one for one in stream.inner.layouts if one not in stream.raw.layouts]

@@ -100,7 +100,9 @@ class Parser:
         """Parse what can be parsed of `rows`; also return the record number of each row dealt with."""
         if rows.num_rows == 0:
             self._held = LINES.empty_table()
-            return Parsed(LOGS.empty_table(), TEMPLATES.empty_table(), LINEAGE.empty_table(), self._next), np.zeros(0, np.int64)
+            return Parsed(LOGS.empty_table(), TEMPLATES.empty_table(), LINEAGE.empty_table(), self._next), np.zeros(
+                0, np.int64
+            )
         rows = rows.combine_chunks()
         names, number = self._stream_of(rows)
         headers, headed = read_rows(rows, names, number, self)
@@ -150,7 +152,9 @@ class Parser:
             return Parsed(LOGS.empty_table(), TEMPLATES.empty_table(), LINEAGE.empty_table(), next)
         for one in np.unique(number[:keep]):
             self.stream(names[one]).headed = bool(headed[:keep][number[:keep] == one].any())
-        records = Records.build(rows, keep, headers, starts, number, [self.stream(name) for name in names], self.settings)
+        records = Records.build(
+            rows, keep, headers, starts, number, [self.stream(name) for name in names], self.settings
+        )
         return self._templated(records, names, keep, next)
 
     def _templated(self, records: Records, names: list[str], keep: int, next: int) -> Parsed:

@@ -18,9 +18,7 @@ if TYPE_CHECKING:
 _LOGFMT = r'^[A-Za-z_@][\w.@-]*=(?:"(?:[^"\\]|\\.)*"|[^\s"]*)\s+[A-Za-z_@][\w.@-]*='
 
 
-def read_rows(
-    rows: pa.Table, names: list[str], number: Ints, parser: "Parser"
-) -> tuple[Headers, NDArray[np.bool_]]:
+def read_rows(rows: pa.Table, names: list[str], number: Ints, parser: "Parser") -> tuple[Headers, NDArray[np.bool_]]:
     """Return the headers of all rows, and for each whether its stream has shown a header up to it."""
     count = rows.num_rows
     bodies = one_chunk(rows["body"])

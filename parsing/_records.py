@@ -26,7 +26,8 @@ def continues(bodies: pa.Array, matched: Flags, headed: Flags) -> Flags:
     """
     looks = pc.match_substring_regex(bodies, _CONTINUES).to_numpy(zero_copy_only=False)
     own_time = pc.match_substring_regex(bodies, _OWN_TIME).to_numpy(zero_copy_only=False)
-    return ~matched & (looks | headed) & ~own_time
+    out: Flags = ~matched & (looks | headed) & ~own_time
+    return out
 
 
 def message_breaks(offsets: Ints) -> Flags:

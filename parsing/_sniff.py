@@ -10,7 +10,9 @@ from parsing._layouts import LEVEL_WORDS, Layout
 from parsing._times import TIME_LAYOUTS, TimeLayout
 
 _LEVEL_TEXT = rf"(?:{LEVEL_WORDS}|{LEVEL_WORDS.title()}|{LEVEL_WORDS.lower()})"
-_LEVEL_AHEAD = re.compile(rf"(?:(?<=[\s|:(<\[])|^)(?:{LEVEL_WORDS}|{LEVEL_WORDS.title()})(?=[\s\])>|:,]|$)|\[{_LEVEL_TEXT}\]")
+_LEVEL_AHEAD = re.compile(
+    rf"(?:(?<=[\s|:(<\[])|^)(?:{LEVEL_WORDS}|{LEVEL_WORDS.title()})(?=[\s\])>|:,]|$)|\[{_LEVEL_TEXT}\]"
+)
 _LEVEL_HERE = re.compile(rf"(?P<open>[\[(<]?)(?P<level>{_LEVEL_TEXT})(?P<close>(?:\s*[\])>])?)(?=[\s:|,]|-|$)")
 _LETTER_LEVEL = re.compile(r"[VDIWEFTC](?=\s)")
 _BRACKET = re.compile(r"\[((?:[^\[\]]|\[[^\[\]]*\])*)\]")
@@ -23,7 +25,9 @@ _NAME_BARE = re.compile(r"(?P<name>[A-Za-z_]\w*(?:\.\w+)+)(?=\s)")
 _NAME_COLUMN = re.compile(r"(?P<name>[A-Za-z]\w*)(?=\s{2,})")
 _HASH_NAME = re.compile(r"(?P<name>[A-Za-z_][\w.$]*#\d+)(?=\s)")
 _STRONG = re.compile(r"[.$/_]|::|[a-z0-9][A-Z]")
-_PROSE_HEADS = frozenset({"error", "warning", "warn", "note", "exception", "failed", "failure", "usage", "hint", "info"})
+_PROSE_HEADS = frozenset(
+    {"error", "warning", "warn", "note", "exception", "failed", "failure", "usage", "hint", "info"}
+)
 _TAG = re.compile(r"[^\s:\[\]]+(?: [^\s:\[\]]+){0,3}?\[\d+\](?: ?\([^)]*\))?:|[^\s:\[\]]+(?: [\d.]+)?:(?=\s|$)")
 
 STRONG_NAME = r"(?:[A-Za-z_][\w$-]*)?(?:[./$_]|::|[a-z0-9][A-Z])[\w$./:@-]*?"
@@ -177,7 +181,9 @@ def _trace(scan: _Scan) -> None:
 
 def _inside_bracket(scan: _Scan) -> None:
     """Take over what follows the time inside its bracket: a level, maybe a process name or module."""
-    found = re.compile(rf"(?P<gap>[:,]?\s*)(?P<level>{_LEVEL_TEXT})(?P<rest>(?:/| +)[\w.:$-]+)?\]").match(scan.text, scan.at)
+    found = re.compile(rf"(?P<gap>[:,]?\s*)(?P<level>{_LEVEL_TEXT})(?P<rest>(?:/| +)[\w.:$-]+)?\]").match(
+        scan.text, scan.at
+    )
     if found is None:
         return
     gap = re.escape(found.group("gap").strip()) + r"\s*"
@@ -349,7 +355,9 @@ def _component(scan: _Scan, wide: bool) -> None:
         assert after is not None
         dashed = after.group().strip().startswith("-")
         if dashed or _name(text, after.end()) is not None or bracket.group(1).isdigit():
-            shown, regex = ("[<pid>]", r"\[(?P<pid>\d+)\]") if bracket.group(1).isdigit() else _bracket_item(bracket.group(1))[1:]
+            shown, regex = (
+                ("[<pid>]", r"\[(?P<pid>\d+)\]") if bracket.group(1).isdigit() else _bracket_item(bracket.group(1))[1:]
+            )
             if "pid" in scan.named and "pid" in shown:
                 shown, regex = "[<*>]", r"\[\d+\]"
             scan.add(shown, regex, bracket.end(), "thread")
@@ -370,9 +378,11 @@ def _name(text: str, at: int) -> re.Match[str] | None:
 def _logger(scan: _Scan, had_level: bool, wide: bool) -> None:
     text = scan.text
     if not had_level and "thread" not in scan.named:
-        if (dash := re.compile(r"(?P<name>[\w.]+\.exe(?: \*\d+)?|[A-Za-z_]\w*(?: \*\d+)?)(?=\s+-\s)").match(text, scan.at)):
+        if dash := re.compile(r"(?P<name>[\w.]+\.exe(?: \*\d+)?|[A-Za-z_]\w*(?: \*\d+)?)(?=\s+-\s)").match(
+            text, scan.at
+        ):
             scan.add("<component> - ", r"(?P<component>\S+(?: \*\d+)?)\s+-\s+", dash.end(), "component")
-        elif (source := re.compile(r"[\w./-]+\.\w+:\d+:\s").match(text, scan.at)):
+        elif source := re.compile(r"[\w./-]+\.\w+:\d+:\s").match(text, scan.at):
             scan.add("<component>: ", r"(?P<component>[\w./-]+\.\w+:\d+):\s+", source.end(), "component")
         return
     colon, dash = _NAME_COLON.match(text, scan.at), _NAME_DASH.match(text, scan.at)

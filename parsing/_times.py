@@ -51,18 +51,40 @@ TIME_LAYOUTS = (
         rf"\d{{4}}[-/.]\d{{1,2}}[-/.]\d{{1,2}}[T _-]\d{{1,2}}[:.]\d{{2}}[:.]\d{{2}}{_FRACTION}{_ZONE}",
         "Y4 m2 d2 H2 M2 S2 f z",
     ),
-    _layout("%Y%m%d-%H:%M:%S:%f", rf"\d{{8}}[-T_ ]\d{{1,2}}:\d{{1,2}}:\d{{1,2}}{_FRACTION}{_ZONE}", "Y4 m2 d2 H2 M2 S2 f z"),
+    _layout(
+        "%Y%m%d-%H:%M:%S:%f", rf"\d{{8}}[-T_ ]\d{{1,2}}:\d{{1,2}}:\d{{1,2}}{_FRACTION}{_ZONE}", "Y4 m2 d2 H2 M2 S2 f z"
+    ),
     _layout("%Y%m%dT%H%M%S", rf"\d{{8}}[T_-]\d{{6}}{_FRACTION}{_ZONE}", "Y4 m2 d2 H2 M2 S2 f z"),
-    _layout("%a %b %d %H:%M:%S.%f %Y", rf"{_DAY},? {_MONTH} +\d{{1,2}} {_CLOCK}{_FRACTION} \d{{4}}", "b d2 H2 M2 S2 f Y4"),
-    _layout("%a, %d %b %Y %H:%M:%S %z", rf"{_DAY},? \d{{1,2}} {_MONTH} \d{{4}} {_CLOCK}{_FRACTION}{_ZONE}", "d2 b Y4 H2 M2 S2 f z"),
+    _layout(
+        "%a %b %d %H:%M:%S.%f %Y", rf"{_DAY},? {_MONTH} +\d{{1,2}} {_CLOCK}{_FRACTION} \d{{4}}", "b d2 H2 M2 S2 f Y4"
+    ),
+    _layout(
+        "%a, %d %b %Y %H:%M:%S %z",
+        rf"{_DAY},? \d{{1,2}} {_MONTH} \d{{4}} {_CLOCK}{_FRACTION}{_ZONE}",
+        "d2 b Y4 H2 M2 S2 f z",
+    ),
     _layout("%d/%b/%Y:%H:%M:%S %z", rf"\d{{1,2}}/{_MONTH}/\d{{4}}:{_CLOCK}{_FRACTION}{_ZONE}", "d2 b Y4 H2 M2 S2 f z"),
-    _layout("%d %b %Y %H:%M:%S.%f", rf"\d{{1,2}}[ -]{_MONTH}[ -]\d{{4}} {_CLOCK}{_FRACTION}{_ZONE}", "d2 b Y4 H2 M2 S2 f z"),
-    _layout("%b %d %Y %H:%M:%S.%f", rf"{_MONTH} +\d{{1,2}},? \d{{4}},? {_CLOCK}{_FRACTION}{_ZONE}", "b d2 Y4 H2 M2 S2 f z"),
+    _layout(
+        "%d %b %Y %H:%M:%S.%f", rf"\d{{1,2}}[ -]{_MONTH}[ -]\d{{4}} {_CLOCK}{_FRACTION}{_ZONE}", "d2 b Y4 H2 M2 S2 f z"
+    ),
+    _layout(
+        "%b %d %Y %H:%M:%S.%f", rf"{_MONTH} +\d{{1,2}},? \d{{4}},? {_CLOCK}{_FRACTION}{_ZONE}", "b d2 Y4 H2 M2 S2 f z"
+    ),
     _layout("%b %d %H:%M:%S.%f", rf"{_MONTH} +\d{{1,2}} {_CLOCK}{_FRACTION}", "b d2 H2 M2 S2 f"),
-    _layout("%m/%d/%Y %H:%M:%S %p", rf"\d{{1,2}}/\d{{1,2}}/\d{{4}},? {_CLOCK}{_FRACTION} [AaPp][Mm]", "m2 d2 Y4 H2 M2 S2 f p"),
-    _layout("%d.%m.%Y %H:%M:%S.%f", rf"\d{{1,2}}\.\d{{1,2}}\.\d{{4}},? {_CLOCK}{_FRACTION}{_ZONE}", "d2 m2 Y4 H2 M2 S2 f z"),
-    _layout("%m/%d/%Y %H:%M:%S.%f", rf"\d{{1,2}}/\d{{1,2}}/\d{{4}},? {_CLOCK}{_FRACTION}{_ZONE}", "m2 d2 Y4 H2 M2 S2 f z"),
-    _layout("%y/%m/%d %H:%M:%S.%f", rf"\d{{2}}[/-]\d{{2}}[/-]\d{{2}} {_CLOCK}{_FRACTION}{_ZONE}", "y2 m2 d2 H2 M2 S2 f z"),
+    _layout(
+        "%m/%d/%Y %H:%M:%S %p",
+        rf"\d{{1,2}}/\d{{1,2}}/\d{{4}},? {_CLOCK}{_FRACTION} [AaPp][Mm]",
+        "m2 d2 Y4 H2 M2 S2 f p",
+    ),
+    _layout(
+        "%d.%m.%Y %H:%M:%S.%f", rf"\d{{1,2}}\.\d{{1,2}}\.\d{{4}},? {_CLOCK}{_FRACTION}{_ZONE}", "d2 m2 Y4 H2 M2 S2 f z"
+    ),
+    _layout(
+        "%m/%d/%Y %H:%M:%S.%f", rf"\d{{1,2}}/\d{{1,2}}/\d{{4}},? {_CLOCK}{_FRACTION}{_ZONE}", "m2 d2 Y4 H2 M2 S2 f z"
+    ),
+    _layout(
+        "%y/%m/%d %H:%M:%S.%f", rf"\d{{2}}[/-]\d{{2}}[/-]\d{{2}} {_CLOCK}{_FRACTION}{_ZONE}", "y2 m2 d2 H2 M2 S2 f z"
+    ),
     _layout("%y%m%d %H%M%S", r"\d{6} \d{6}\b", "y2 m2 d2 H2 M2 S2"),
     _layout("%y%m%d %H:%M:%S", rf"\d{{6}} +{_CLOCK}{_FRACTION}", "y2 m2 d2 H2 M2 S2 f"),
     _layout("%m%d %H:%M:%S.%f", rf"\d{{4}} {_CLOCK}{_FRACTION}", "m2 d2 H2 M2 S2 f"),

@@ -1,0 +1,67 @@
+from datetime import UTC, datetime
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import re2
+
+from parsing._times import INVALID, TIME_LAYOUTS, read_times
+
+
+def read(
+    text: str, observed: datetime = datetime(2026, 3, 1, 12, tzinfo=UTC), year: int | None = None, zone: str = "UTC"
+):
+    layout = next(one for one in TIME_LAYOUTS if re2.fullmatch(one.regex, text))
+    seen = np.array([int(observed.timestamp() * 1_000_000)])
+    times = read_times(pa.array([text]), layout, seen, year, zone)
+    us = int(times.us[0])
+    return (None if us == INVALID else datetime.fromtimestamp(us / 1e6, UTC)), times
+
+
+@pytest.mark.parametrize(
+    ("text", "want"),
+    [
+        ("2026-01-05T04:05:06.250Z", datetime(2026, 1, 5, 4, 5, 6, 250000, UTC)),
+        ("2026-01-05 04:05:06,5", datetime(2026, 1, 5, 4, 5, 6, 500000, UTC)),
+        ("2026-01-05T04:05:06+02:00", datetime(2026, 1, 5, 2, 5, 6, 0, UTC)),
+        ("2026-01-05-04.05.06.000001", datetime(2026, 1, 5, 4, 5, 6, 1, UTC)),
+        ("05/Jan/2026:04:05:06 -0730", datetime(2026, 1, 5, 11, 35, 6, 0, UTC)),
+        ("Mon Jan 05 04:05:06 2026", datetime(2026, 1, 5, 4, 5, 6, 0, UTC)),
+        ("26/01/05 04:05:06", datetime(2026, 1, 5, 4, 5, 6, 0, UTC)),
+        ("260105 040506", datetime(2026, 1, 5, 4, 5, 6, 0, UTC)),
+        ("20260105-4:5:6:7", datetime(2026, 1, 5, 4, 5, 6, 7000, UTC)),
+        ("1/5/2026 4:05:06 PM", datetime(2026, 1, 5, 16, 5, 6, 0, UTC)),
+        ("1767586006", datetime(2026, 1, 5, 4, 6, 46, 0, UTC)),
+        ("1767586006123", datetime(2026, 1, 5, 4, 6, 46, 123000, UTC)),
+    ],
+)
+def test_layouts(text: str, want: datetime) -> None:
+    found, times = read(text)
+    assert found == want
+    assert not times.year_assumed[0]
+
+
+def test_missing_year_is_the_last_one_that_fits_the_observed_time() -> None:
+    assert read("Feb 28 10:00:00")[0] == datetime(2026, 2, 28, 10, tzinfo=UTC)
+    assert read("Dec 31 10:00:00")[0] == datetime(2025, 12, 31, 10, tzinfo=UTC)
+    assert read("Dec 31 10:00:00")[1].year_assumed[0]
+
+
+def test_missing_year_from_settings() -> None:
+    assert read("Dec 31 10:00:00", year=2005)[0] == datetime(2005, 12, 31, 10, tzinfo=UTC)
+
+
+def test_missing_date_is_the_day_nearest_to_the_observed_time() -> None:
+    found, times = read("23:59:00", datetime(2026, 3, 1, 0, 5, tzinfo=UTC))
+    assert found == datetime(2026, 2, 28, 23, 59, tzinfo=UTC)
+    assert times.date_assumed[0]
+
+
+def test_zone_from_settings_applies_to_naive_times_only() -> None:
+    assert read("2026-01-05 04:05:06", zone="Asia/Shanghai")[0] == datetime(2026, 1, 4, 20, 5, 6, tzinfo=UTC)
+    assert read("2026-01-05 04:05:06Z", zone="Asia/Shanghai")[0] == datetime(2026, 1, 5, 4, 5, 6, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("text", ["2026-13-05 04:05:06", "2026-02-30 04:05:06", "2026-01-05 24:05:06"])
+def test_impossible_times_are_not_times(text: str) -> None:
+    assert read(text)[0] is None
