@@ -167,7 +167,7 @@ class Case:
 
 
 def read_case(folder: str | Path) -> Case:
-    """Read a case: `metrics.csv` or `data.csv`, and where present logs.parquet, traces.parquet, dependency.csv, graph.csv.
+    """Read a case: metrics.csv or data.csv; where present logs.parquet, traces.parquet, dependency.csv, graph.csv.
 
     A CSV file alone is a case of metrics. Files that hold the answer are never opened. Raises SourceError.
     """

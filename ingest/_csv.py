@@ -108,7 +108,9 @@ def _series(
         if i == time:
             continue
         owner, metric = split_name(name, service)
-        if name in seen:
+        if not name:
+            ignored.append((f"column {i + 1}", "has no name"))
+        elif name in seen:
             ignored.append((name, "second column of this name"))
         elif owner is None:
             ignored.append((name, "names no service: want <service>_<metric> or <service>|<metric>"))

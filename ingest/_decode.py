@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 
 import telemetry
 from ingest import _fields
-from ingest._json import Envelope, JsonRows, load
+from ingest._json import Envelope, JsonRows, check_depth, load
 from ingest._tables import DeadLetters, Ints, attributes, build, origin
 from ingest._text import TRUNCATED
 from ingest._times import Mask
@@ -92,6 +92,7 @@ def _decode_one(
     """Decode one record that may be JSON. True: it is a raw line after all."""
     try:
         if TRUNCATED in envelope.notes.get(index, {}):
+            check_depth(text)
             size = envelope.notes[index][TRUNCATED]
             raise DecodeError("too_long", f"a JSON record of {size} bytes, want at most 262144")
         record = load(text)

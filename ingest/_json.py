@@ -38,8 +38,7 @@ class Envelope:
 
 def load(text: str) -> Any:
     """Return the value of a JSON text; NaN and infinities are read too. Raises DecodeError (bad_json, too_deep)."""
-    if text.count("{") + text.count("[") > MAX_DEPTH and _depth(text) > MAX_DEPTH:
-        raise DecodeError("too_deep", f"nested more than {MAX_DEPTH} deep")
+    check_depth(text)
     try:
         return orjson.loads(text)
     except orjson.JSONDecodeError as error:
@@ -48,6 +47,12 @@ def load(text: str) -> Any:
         return _mend(json.loads(text, strict=False))
     except (ValueError, RecursionError):
         raise DecodeError("bad_json", f"not JSON: {first}") from None
+
+
+def check_depth(text: str) -> None:
+    """Raise DecodeError (too_deep) for a JSON text, or the beginning of one, nested deeper than any decoder bears."""
+    if text.count("{") + text.count("[") > MAX_DEPTH and _depth(text) > MAX_DEPTH:
+        raise DecodeError("too_deep", f"nested more than {MAX_DEPTH} deep")
 
 
 def _depth(text: str) -> int:
