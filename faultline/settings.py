@@ -53,6 +53,16 @@ class Kafka(_Group):
     sasl_password: SecretStr | None = Field(None, description="Password for SASL; never printed or logged.")
     ssl_cafile: Path | None = Field(None, description="CA certificates (PEM) to trust; unset: those of the system.")
 
+    def options(self) -> dict[str, Any]:
+        """Return the security settings under the names kafka-python has for them."""
+        found: dict[str, Any] = {"security_protocol": self.security_protocol}
+        if self.security_protocol.startswith("SASL"):
+            found |= {"sasl_mechanism": self.sasl_mechanism, "sasl_plain_username": self.sasl_username}
+            found["sasl_plain_password"] = self.sasl_password and self.sasl_password.get_secret_value()
+        if self.ssl_cafile and self.security_protocol.endswith("SSL"):
+            found["ssl_cafile"] = str(self.ssl_cafile)
+        return found
+
 
 class Parsing(_Group):
     """How log lines become records and templates."""

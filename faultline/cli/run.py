@@ -117,9 +117,7 @@ def _turn(own: "OwnMetrics", progress: "Progress") -> Callable[["Pipeline", "Cor
     return turn
 
 
-def _open_source(
-    settings: "Settings", kind: str, paths: tuple[Path, ...], service: str | None, once: bool
-) -> "Source":
+def _open_source(settings: "Settings", kind: str, paths: tuple[Path, ...], service: str | None, once: bool) -> "Source":
     if kind == "files":
         from ingest import FilesSource
 
@@ -130,7 +128,8 @@ def _open_source(
         return StdinSource(service=service)
     from ingest import KafkaSource
 
-    return KafkaSource(settings.kafka)
+    kafka = settings.kafka
+    return KafkaSource(kafka.bootstrap, kafka.topics, group=kafka.group, once=once, options=kafka.options())
 
 
 def _print(accounting: "Accounting") -> None:
