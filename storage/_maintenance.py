@@ -5,6 +5,7 @@ an hour after its last version (a day if no version ever named it: the leftovers
 """
 
 import contextlib
+import fcntl
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -36,11 +37,28 @@ class Compaction:
 
 
 def compact(store: Store, tables: Sequence[str] = tuple(telemetry.TABLES)) -> list[Compaction]:
-    """Compact tables and return what was done to each. A rival maintainer's work is left alone.
+    """Compact tables and return what was done to each; nothing where another process is at it.
 
     Raises StoreError if a table cannot be read or written.
     """
-    return [_compact_table(store, name) for name in tables]
+    with _lease(store) as alone:
+        return [_compact_table(store, name) for name in tables] if alone else []
+
+
+@contextlib.contextmanager
+def _lease(store: Store) -> Iterator[bool]:
+    """Hold the store's only maintenance lease, or yield False where another thread or process holds it.
+
+    Two merges of the same files would both succeed and double the rows: Delta Lake (1.6) finds no conflict between
+    them, whatever app transactions they carry. A file lock goes with its process, and a stopped process keeps it.
+    """
+    with store_errors(f"lock {store.folder}"), (store.folder / ".maintenance.lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
 
 
 def _compact_table(store: Store, name: str) -> Compaction:
@@ -59,7 +77,7 @@ def _merge(handle: Handle) -> None:
     from deltalake import WriterProperties
 
     properties = WriterProperties(compression="ZSTD", compression_level=3, max_row_group_size=122_880)
-    with _tolerating_rivals(handle):
+    with _tolerating_conflicts(handle):
         handle.table.optimize.compact(target_size=TARGET_BYTES, writer_properties=properties)
 
 
@@ -73,7 +91,7 @@ def _thin_snapshots(store: Store, handle: Handle) -> None:
             [KEPT_SNAPSHOTS],
         ).to_pylist()
     older = [f"(component = {quoted(row['component'])} AND position < {row['position']})" for row in oldest]
-    with _tolerating_rivals(handle):
+    with _tolerating_conflicts(handle):
         handle.table.delete(" OR ".join(older))
 
 
@@ -87,8 +105,8 @@ def _vacuum(handle: Handle) -> int:
 
 
 @contextlib.contextmanager
-def _tolerating_rivals(handle: Handle) -> Iterator[None]:
-    """Let a commit that lost against another maintainer pass: the next round finds what is left to do."""
+def _tolerating_conflicts(handle: Handle) -> Iterator[None]:
+    """Let a commit that lost against a writer's pass: the next round finds what is left to do."""
     from deltalake.exceptions import CommitFailedError
 
     try:
@@ -98,5 +116,5 @@ def _tolerating_rivals(handle: Handle) -> Iterator[None]:
     except StoreError as error:
         if not isinstance(error.__cause__, CommitFailedError):
             raise
-        _log.info("left the table %s to another maintainer", handle.name)
+        _log.info("left the table %s to the next round: a writer came in between", handle.name)
         handle.drop()

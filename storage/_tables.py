@@ -97,7 +97,7 @@ class Handle:
         return self.table.version()
 
     def refresh(self) -> bool:
-        """See what others have committed; return whether the version changed. Costs two file look-ups if nothing did.
+        """See what others have committed; return whether it may have changed. Costs three file look-ups if not.
 
         Raises StoreError if the table cannot be read.
         """
@@ -105,11 +105,13 @@ class Handle:
             self._open()
             return True
         before = self._table.version()
-        if before - self._opened_at >= REOPEN_AFTER:
-            return self._open().version() != before
+        log = self.path / "_delta_log"
+        if before - self._opened_at >= REOPEN_AFTER or not (log / f"{before:020d}.json").exists():
+            self._open()  # grown old; or the store was deleted under us, and perhaps made anew
+            return True
         # The next commit's file may have come and gone with the log's retention; then a newer checkpoint shows it.
-        checkpoint = _mtime(self.path / "_delta_log" / "_last_checkpoint")
-        if not (self.path / "_delta_log" / f"{before + 1:020d}.json").exists() and checkpoint == self._checkpoint:
+        checkpoint = _mtime(log / "_last_checkpoint")
+        if not (log / f"{before + 1:020d}.json").exists() and checkpoint == self._checkpoint:
             return False
         self._checkpoint = checkpoint
         with store_errors(f"read the table {self.path}"):
@@ -162,7 +164,7 @@ class Handle:
             if isinstance(error.__cause__, TableNotFoundError):
                 raise StoreError(f"no table at {self.path}: is this the folder of a Faultline store?") from error
             raise
-        self._opened_at, self._checkpoint = self._table.version(), checkpoint
+        self._opened_at, self._checkpoint, self._files = self._table.version(), checkpoint, None
         return self._table
 
 
@@ -209,5 +211,5 @@ def _times(actions: pa.Table, column: str, unknown: int) -> Any:
 def _mtime(path: Path) -> int:
     try:
         return path.stat().st_mtime_ns
-    except FileNotFoundError:
+    except OSError:  # not there, or not readable: opening the table will say so
         return 0

@@ -58,7 +58,7 @@ def crash_at_append(patch: pytest.MonkeyPatch, number: int, after: bool) -> None
 crashes = st.tuples(st.integers(0, 14), st.booleans(), st.lists(st.integers(1, 25), min_size=1, max_size=4))
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(runs=st.lists(crashes, min_size=1, max_size=4), last=st.integers(1, TOTAL))
 def test_crash_between_any_two_tables_loses_and_doubles_nothing(
     runs: list[tuple[int, bool, list[int]]],
@@ -114,13 +114,16 @@ def test_the_check_can_fail_sums_over_replayed_rows_count_twice(
 
 def test_two_threads_that_both_own_the_partition(store: Store, undisturbed: Contents) -> None:
     fenced: list[int] = []
+    barrier = threading.Barrier(2)
     failed: list[BaseException] = []
 
     def zombie(seed: int) -> None:
         rng = random.Random(seed)
         sizes: Iterator[int] = (rng.randint(1, 9) for _ in repeat(None))
         try:
-            worker.drain(store.writer(), PARTITION, TOTAL, sizes, lambda: fenced.append(seed))
+            writer = store.writer()
+            barrier.wait()
+            worker.drain(writer, PARTITION, TOTAL, sizes, lambda: fenced.append(seed))
         except BaseException as error:
             failed.append(error)
 

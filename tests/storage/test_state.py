@@ -1,0 +1,59 @@
+"""Which snapshot a restart takes."""
+
+import logging
+
+import pyarrow as pa
+import pytest
+
+from storage import Move, Snapshot, Store, _state
+from storage._tables import Handle
+from telemetry import CorruptState
+
+COMPONENT = "partition:app-a"
+
+
+def committed(store: Store, *positions: int) -> None:
+    writer = store.writer()
+    for position in positions:
+        snapshot = Snapshot(COMPONENT, position, 1, b"at %d" % position)
+        writer.commit({}, [Move("app-a", 0, position, "a")], [snapshot])
+
+
+def spoil(store: Store, position: int, **columns: object) -> None:
+    """Store a snapshot at a position behind the writer's back."""
+    (row,) = _state.to_table([Snapshot(COMPONENT, position, 1, b"x")]).to_pylist()
+    table = pa.Table.from_pylist([{**row, **columns}], schema=_state.to_table([]).schema)
+    Handle(store.folder, "state").append(table, [])
+
+
+def test_newest_snapshot_of_the_component(store: Store) -> None:
+    assert store.writer().restore(COMPONENT) is None
+    committed(store, 5, 9, 12)
+    assert store.writer().restore(COMPONENT) == Snapshot(COMPONENT, 12, 1, b"at 12")
+    assert store.writer().restore("partition:app-b") is None
+
+
+def test_snapshot_ahead_of_the_ledger_is_passed_over(store: Store) -> None:
+    committed(store, 5)
+    spoil(store, 7)
+    restored = store.writer().restore(COMPONENT)
+    assert restored is not None
+    assert restored.position == 5
+
+
+def test_corrupt_snapshot_is_reported_and_an_older_one_taken(store: Store, caplog: pytest.LogCaptureFixture) -> None:
+    committed(store, 5)
+    spoil(store, 5, checksum="0" * 32)
+    with caplog.at_level(logging.ERROR):
+        assert store.writer().restore(COMPONENT) == Snapshot(COMPONENT, 5, 1, b"at 5")
+    assert "partition:app-a at position 5 fails its checksum" in caplog.text
+
+
+def test_no_intact_snapshot_or_another_format_is_an_error(store: Store) -> None:
+    committed(store, 5)
+    with pytest.raises(CorruptState, match="format version 1; this program reads version 2"):
+        store.writer().restore(COMPONENT, format_version=2)
+    rows = _state.to_table([Snapshot(COMPONENT, 5, 1, b"x")])
+    broken = rows.set_column(rows.schema.get_field_index("checksum"), "checksum", pa.array(["0" * 32]))
+    with pytest.raises(CorruptState, match="all 1 snapshots"):
+        _state.choose(broken, COMPONENT, 1)

@@ -1,0 +1,183 @@
+"""What a commit takes, what it drops, and how it notices that another writer owns the partition now."""
+
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import storage_worker as worker
+
+import telemetry
+from storage import CORRELATOR, Move, Reader, Snapshot, Store, Writer, _tables
+from storage._tables import Handle
+from telemetry import Fenced, Partition, StoreError
+
+OTHER = Partition("app-b", "b", 3)
+
+
+def offsets(reader: Reader) -> list[int]:
+    return reader.scan("logs", ["offset"])["offset"].sort().to_pylist()
+
+
+def commit_logs(writer: Writer, partition: Partition, start: int, stop: int) -> None:
+    writer.commit({"logs": worker.rows("logs", start, stop, partition)}, [Move.of(partition, start, stop)])
+
+
+def test_only_tables_with_rows_and_the_ledger_move(store: Store, partition: Partition) -> None:
+    writer = store.writer()
+    commit_logs(writer, partition, 0, 3)
+    assert writer.position("logs", partition.app_id) == 3
+    assert writer.position("ledger", partition.app_id) == 3
+    assert writer.position("metrics", partition.app_id) is None
+    assert {info.table for info in store.describe() if info.version} == {"logs", "ledger"}
+
+
+def test_partitions_of_one_commit_are_told_apart(store: Store, partition: Partition, reader: Reader) -> None:
+    writer = store.writer()
+    commit_logs(writer, partition, 0, 3)
+    both = pa.concat_tables([worker.rows("logs", 0, 10, partition), worker.rows("logs", 0, 2, OTHER)])
+    writer.commit({"logs": both}, [Move.of(partition, 0, 10), Move.of(OTHER, 0, 2)])
+    assert offsets(reader) == sorted([n for n in range(10) if worker.kind(n) == "logs"] + [0, 1])
+    assert (writer.position("logs", "app-a"), writer.position("logs", "app-b")) == (10, 2)
+
+
+def test_rival_that_came_before_fences(store: Store, partition: Partition, reader: Reader) -> None:
+    first, second = store.writer(), store.writer()
+    worker.restored(first, partition)
+    commit_logs(second, partition, 0, 3)
+    with pytest.raises(Fenced, match=r"app-a in table logs to 3, we left it at None"):
+        commit_logs(first, partition, 0, 2)
+    with pytest.raises(Fenced, match="restore it"):
+        commit_logs(first, partition, 0, 2)
+    worker.restored(first, partition)
+    commit_logs(first, partition, 0, 9)
+    assert offsets(reader) == [n for n in range(9) if worker.kind(n) == "logs"]
+
+
+def test_own_commits_and_reopening_do_not_hide_a_rival(
+    store: Store, partition: Partition, reader: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both move the handle's snapshot past the rival's commit, after which Delta itself finds no conflict."""
+    for reopen_after in (100, 1):
+        monkeypatch.setattr(_tables, "REOPEN_AFTER", reopen_after)
+        first, second = store.writer(), store.writer()
+        at = {app: first.position("ledger", app) or 0 for app in ("app-a", "app-b")}
+        commit_logs(second, partition, at["app-a"], at["app-a"] + 3)
+        commit_logs(first, OTHER, at["app-b"], at["app-b"] + 3)
+        before = offsets(reader)
+        with pytest.raises(Fenced):
+            commit_logs(first, partition, at["app-a"], at["app-a"] + 2)
+        assert offsets(reader) == before
+
+
+def test_rival_between_check_and_commit_fences(
+    store: Store, partition: Partition, reader: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = store.writer(), store.writer()
+    worker.restored(first, partition)
+    commit_logs(second, partition, 0, 3)
+    monkeypatch.setattr(Handle, "refresh", lambda self: False)
+    with pytest.raises(Fenced, match="another writer moved one of"):
+        commit_logs(first, partition, 0, 2)
+    monkeypatch.undo()
+    assert offsets(reader) == [0, 1, 2]
+
+
+def test_writers_of_different_partitions_do_not_meet(store: Store, partition: Partition, reader: Reader) -> None:
+    first, second = store.writer(), store.writer()
+    worker.restored(first, partition)
+    worker.restored(second, OTHER)
+    for start in (0, 2):
+        commit_logs(first, partition, start, start + 2)
+        commit_logs(second, OTHER, start, start + 2)
+    assert offsets(reader) == [0, 0, 1, 1, 2, 2]
+
+
+def test_rows_that_cannot_be_accounted_for_are_refused(store: Store, partition: Partition) -> None:
+    writer = store.writer()
+    logs = worker.rows("logs", 0, 3, partition)
+    with pytest.raises(ValueError, match="at offset 2 lies beyond the move of app-a, which ends at 2"):
+        writer.commit({"logs": logs}, [Move.of(partition, 0, 2)])
+    worker.restored(writer, partition)
+    with pytest.raises(ValueError, match=r"come from \('a', 0\), which has no move"):
+        writer.commit({"logs": logs}, [Move.of(OTHER, 0, 3)])
+    with pytest.raises(ValueError, match="want names of"):
+        writer.commit({"log": logs}, [Move.of(partition, 0, 3)])
+    with pytest.raises(ValueError, match="one move an app id"):
+        writer.commit({"logs": logs}, [Move.of(partition, 3, 0)])
+    with pytest.raises(ValueError, match="outside the commit's moves"):
+        writer.commit({"logs": logs}, [Move.of(partition, 0, 3)], [Snapshot("partition:app-a", 4, 1, b"")])
+    commit_logs(writer, partition, 0, 3)
+    with pytest.raises(ValueError, match="starts at 5, but the tables end at 3"):
+        commit_logs(writer, partition, 5, 6)
+
+
+def anomalies(*positions: int) -> pa.Table:
+    row = {"window_s": 10, "service": "cart", "kind": "metric", "signal": "cpu", "score": 2.0, "threshold": 1.0}
+    more = {"detector": "robust", "explanation": "cpu is 2", "incident_id": None}
+    rows = [{"time": worker.START + at, **row, **more, "position": at} for at in positions]
+    return pa.Table.from_pylist(rows, schema=telemetry.ANOMALIES.append(pa.field("position", pa.int64())))
+
+
+def test_correlator_rows_are_taken_by_position_whatever_the_ranges(store: Store, reader: Reader) -> None:
+    writer = store.writer()
+    writer.commit({"anomalies": anomalies(0, 10)}, [Move(CORRELATOR, 0, 20)], [Snapshot(CORRELATOR, 20, 1, b"x")])
+    writer = store.writer()
+    restored = writer.restore(CORRELATOR)
+    assert restored is not None
+    assert restored.position == 20
+    writer.commit({"anomalies": anomalies(0, 10, 20, 30)}, [Move(CORRELATOR, 0, 40)])
+    assert reader.query("SELECT time FROM anomalies ORDER BY time")["time"].cast(pa.int64()).to_pylist() == [
+        worker.START + at for at in (0, 10, 20, 30)
+    ]
+    with pytest.raises(ValueError, match="want exactly one move without a source"):
+        writer.commit({"anomalies": anomalies(50)}, [Move.of(OTHER, 0, 60)])
+
+
+def test_idle_partition_lets_its_watermark_pass(store: Store, partition: Partition, reader: Reader) -> None:
+    writer = store.writer()
+    for _ in range(2):
+        writer.commit({"ledger": worker.ledger(4, partition)}, [Move.of(partition, 4, 4)])
+    assert reader.query("SELECT next FROM ledger")["next"].to_pylist() == [4, 4]
+
+
+def test_rows_are_cast_and_sorted_by_time(store: Store, partition: Partition) -> None:
+    rows = worker.rows("metrics", 0, 60, partition)
+    shuffled = rows.take(pa.array([3, 1, 2, 0, *range(4, rows.num_rows)]))
+    nullable = shuffled.cast(pa.schema([field.with_nullable(True) for field in rows.schema]))
+    store.writer().commit({"metrics": nullable}, [Move.of(partition, 0, 60)])
+    (file,) = Handle(store.folder, "metrics").files().paths
+    assert pq.read_table(file)["offset"].to_pylist() == rows["offset"].to_pylist()
+
+
+def test_creating_a_store_twice_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from deltalake import DeltaTable
+
+    create = DeltaTable.create
+
+    def rival_first(path: str, **options: object) -> object:
+        create(path, **options)  # type: ignore[arg-type]
+        return create(path, **{**options, "mode": "error"})  # type: ignore[arg-type]
+
+    monkeypatch.setattr(DeltaTable, "create", rival_first)
+    Store.open(tmp_path / "store").writer().restore("partition:x")
+    assert Store.exists(tmp_path / "store")
+
+
+def test_errors_are_one_line(store: Store, partition: Partition, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(StoreError, match="cannot create the table"):
+        Store.open(tmp_path / "file" / "store")
+    with pytest.raises(StoreError, match="want a local folder"):
+        Store.open("s3://bucket/store")
+    with pytest.raises(StoreError, match="no store at"):
+        Store.open(tmp_path / "nothing", create=False)
+    assert not (tmp_path / "nothing").exists()
+    writer = store.writer()
+    worker.restored(writer, partition)
+    (store.folder / "logs").rename(store.folder / "moved")
+    (store.folder / "logs").touch()
+    with pytest.raises(StoreError) as caught:
+        commit_logs(writer, partition, 0, 2)
+    assert "\n" not in str(caught.value)
+    assert "logs" in str(caught.value)
