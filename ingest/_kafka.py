@@ -18,6 +18,7 @@ from telemetry import Batch, Partition, PositionLost, SourceError
 log = logging.getLogger("faultline.ingest")
 
 _COMMIT_S = 5.0
+_ALONE_S = 15.0
 _BACKOFF_S = (0.5, 30.0)
 _CONSUMER = {
     "enable_auto_commit": False,
@@ -52,6 +53,9 @@ class KafkaSource:
     `instance` is the static membership id of this worker (a restarted worker then gets its partitions back at once).
     `options` go to kafka-python as they are (security). With `once` it stops at the end offsets seen first.
     Raises SourceError if no broker answers.
+
+    A topic that is deleted and made anew is noticed by its id, at most 5 s later: kafka-python fetches by name, so if
+    in that time the new topic grows past the old position, its first messages come out twice.
     """
 
     name = "kafka"
@@ -77,6 +81,7 @@ class KafkaSource:
         self._assigned: dict[Any, _Assigned] = {}  # by kafka's TopicPartition
         self._moved: set[Any] = set()  # partitions the group gave us since we last looked
         self._joined = self._caught_up = False
+        self._joined_at = 0.0
         self._backoff_s, self._retry_at, self._committed_at = _BACKOFF_S[0], 0.0, time.monotonic()
         self._consumer: Any = None
         self._open()
@@ -99,6 +104,7 @@ class KafkaSource:
             self.close()
             there = ", ".join(sorted(known)) or "none"
             raise SourceError(f"no topic {', '.join(missing)} to read; the topics there are: {there}")
+        self._adopt()
         if missing:
             log.warning("no topic %s yet; waiting for it", ", ".join(missing))
 
@@ -131,7 +137,7 @@ class KafkaSource:
             self._consumer.seek(each, 0)
             self._consumer.pause(each)
         self._moved |= set(assigned)
-        self._joined = True
+        self._joined, self._joined_at = True, time.monotonic()
 
     def _disconnect(self) -> None:
         if self._consumer is not None:
@@ -158,7 +164,11 @@ class KafkaSource:
     @property
     def finished(self) -> bool:
         """Whether every partition of ours has been read to the end offset seen first (`once`)."""
-        return self._once and self._joined and all(held.closed for held in self._assigned.values())
+        if not self._once or not self._joined:
+            return False
+        if not self._assigned:  # the group has more members than partitions; or its leader has not seen the topic yet
+            return time.monotonic() - self._joined_at > _ALONE_S
+        return all(held.closed for held in self._assigned.values())
 
     @property
     def caught_up(self) -> bool:

@@ -1,0 +1,187 @@
+"""The Kafka source against a real broker."""
+
+import contextlib
+import json
+import time
+import uuid
+
+import pytest
+from source_contract import bodies, check_batches, check_resume, drain, rows
+
+from ingest import KafkaSource
+from telemetry import PositionLost, SourceError
+
+pytestmark = pytest.mark.kafka
+
+
+@pytest.fixture
+def topic(kafka_broker):
+    name = f"logs-{uuid.uuid4().hex[:8]}"
+    kafka_broker.create_topic(name, partitions=2)
+    return name
+
+
+def produce(broker, topic, values, *, partition=0, **options):
+    from kafka import KafkaProducer
+
+    with contextlib.closing(KafkaProducer(bootstrap_servers=broker.bootstrap, **options)) as producer:
+        for value in values:
+            producer.send(topic, value, partition=partition, key=b"cart")
+        producer.flush()
+
+
+def bounded(broker, *topics, **options):
+    return KafkaSource(broker.bootstrap, topics, group=None, once=True, **options)
+
+
+def poll_until(source, enough, seen=(), seconds=20.0):
+    """Poll until `enough(batches)`; like the pipeline, seek to what was seen whenever the partitions change."""
+    batches, known, deadline = [], None, time.monotonic() + seconds
+    while not enough(batches):
+        assert time.monotonic() < deadline, (bodies(batches), source.partitions())
+        now = {p.app_id for p in source.partitions()}
+        if now != known:
+            source.seek({batch.partition.app_id: batch.next for batch in [*seen, *batches]})
+            known = now
+        batches += source.poll(0.1, {})
+    return batches
+
+
+def test_contract_and_resume_from_any_position(kafka_broker, topic):
+    for partition in (0, 1):
+        produce(
+            kafka_broker, topic, [b"a\nb\n\nc", b'{"level": "info", "msg": "j"}\n{"bad', b""] * 20, partition=partition
+        )
+    check_resume(lambda: bounded(kafka_broker, topic))
+    batches = drain(bounded(kafka_broker, topic))
+    assert sum(batch.read for batch in batches) == 2 * 20 * 7
+    first = rows(batches, "lines")[0]
+    assert (first["service"], first["offset"], first["line"]) == ("cart", 0, 1)
+    assert {letter["reason"] for letter in rows(batches, "dead_letters")} == {"bad_json"}
+    assert all(b.partition.app_id.startswith("kafka:") and f":{topic}/" in b.partition.app_id for b in batches)
+
+
+def test_metrics_and_spans_topics_and_service_header(kafka_broker):
+    from kafka import KafkaProducer
+
+    names = [f"{kind}-{uuid.uuid4().hex[:6]}" for kind in ("metrics", "spans", "nginx")]
+    for name in names:
+        kafka_broker.create_topic(name)
+    point = {"time": "2026-01-01T00:00:05Z", "metrics": {"cpu": 1, "mem": 2}}
+    with contextlib.closing(KafkaProducer(bootstrap_servers=kafka_broker.bootstrap)) as producer:
+        producer.send(names[0], json.dumps(point).encode(), headers=[("service", b"pay")])
+        producer.send(names[0], b"not json")
+        producer.send(names[1], b"\xff" * (9 * 1024), key=b"x")
+        producer.send(names[2], b"a line", timestamp_ms=1_767_225_605_000)
+        producer.flush()
+    batches = drain(bounded(kafka_broker, *names))
+    check_batches(batches)
+    assert [(r["service"], r["metric"]) for r in rows(batches, "metrics")] == [("pay", "cpu"), ("pay", "mem")]
+    assert sorted(letter["reason"] for letter in rows(batches, "dead_letters")) == ["bad_json", "bad_json"]
+    (line,) = rows(batches, "lines")
+    assert line["service"] == names[2]
+    assert line["observed_time"].timestamp() == 1_767_225_605
+
+
+def test_positions_cover_transaction_markers_and_aborted_messages(kafka_broker, topic):
+    from kafka import KafkaProducer
+
+    options = {"transactional_id": f"t-{topic}"}
+    with contextlib.closing(KafkaProducer(bootstrap_servers=kafka_broker.bootstrap, **options)) as producer:
+        producer.init_transactions()
+        for words, commit in ((b"one", True), (b"undone", False), (b"two", True)):
+            producer.begin_transaction()
+            producer.send(topic, words, partition=0)
+            producer.flush()
+            (producer.commit_transaction if commit else producer.abort_transaction)()
+    batches = drain(bounded(kafka_broker, topic))
+    check_batches(batches)
+    assert bodies(batches) == ["one", "two"]
+    assert max(batch.next for batch in batches) == 6
+    check_resume(lambda: bounded(kafka_broker, topic))
+
+
+def test_a_group_member_waits_for_seek_and_goes_on_from_the_stored_position(kafka_broker, topic):
+    produce(kafka_broker, topic, [f"m{i}".encode() for i in range(10)])
+    group = f"g-{topic}"
+    with contextlib.closing(KafkaSource(kafka_broker.bootstrap, [topic], group=group, instance="w1")) as source:
+        deadline = time.monotonic() + 15
+        while len(source.partitions()) < 2:
+            assert source.poll(0.1, {}) == []
+            assert time.monotonic() < deadline
+        app = next(p.app_id for p in source.partitions() if p.number == 0)
+        assert source.poll(0.3, {}) == []
+        source.seek({app: 7})
+        batches = poll_until(source, lambda found: len(bodies(found)) == 3)
+        assert (batches[0].start, batches[-1].next) == (7, 10)
+        produce(kafka_broker, topic, [b"later"])
+        assert bodies(poll_until(source, bodies)) == ["later"]
+
+
+def test_a_position_outside_the_log_is_loud(kafka_broker, topic):
+    from kafka import KafkaAdminClient, TopicPartition
+
+    produce(kafka_broker, topic, [f"m{i}".encode() for i in range(10)])
+    with contextlib.closing(bounded(kafka_broker, topic)) as source:
+        source.poll(0.1, {})
+        app = next(p.app_id for p in source.partitions() if p.number == 0)
+        with pytest.raises(PositionLost, match="ends at 10, but 15 is stored as read: 5 messages are gone"):
+            source.seek({app: 15})
+        with contextlib.closing(KafkaAdminClient(bootstrap_servers=kafka_broker.bootstrap)) as admin:
+            admin.delete_records({TopicPartition(topic, 0): 6})
+        with pytest.raises(PositionLost, match="begins at 6, but 2 comes next: 4 messages are lost"):
+            source.seek({app: 2})
+    batches = drain(bounded(kafka_broker, topic))
+    check_batches(batches)
+    assert bodies(batches) == ["m6", "m7", "m8", "m9"]
+    assert batches[0].start == 0 or batches[1].start == 0
+
+
+def test_a_topic_made_anew_is_another_partition_read_from_its_start(kafka_broker, topic, caplog):
+    produce(kafka_broker, topic, [f"old{i}".encode() for i in range(3)])
+    with contextlib.closing(KafkaSource(kafka_broker.bootstrap, [topic], group=f"g-{topic}")) as source:
+        poll_until(source, lambda found: len(bodies(found)) == 3)
+        before = {p.app_id for p in source.partitions()}
+        kafka_broker.delete_topic(topic)
+        kafka_broker.create_topic(topic, partitions=2)
+        produce(kafka_broker, topic, [b"new0", b"new1"])
+        batches = poll_until(source, lambda found: len(bodies(found)) >= 2, seconds=40)
+        assert bodies(batches) == ["new0", "new1"]
+        assert not before & {batch.partition.app_id for batch in batches}
+
+
+def test_a_broker_restart_loses_and_doubles_nothing(kafka_broker, topic):
+    produce(kafka_broker, topic, [b"before"])
+    with contextlib.closing(KafkaSource(kafka_broker.bootstrap, [topic], group=f"g-{topic}")) as source:
+        found = poll_until(source, bodies)
+        kafka_broker.stop()
+        for _ in range(5):
+            source.seek({})
+            found += source.poll(0.1, {})
+        kafka_broker.start()
+        produce(kafka_broker, topic, [b"after"])
+        found += poll_until(source, bodies, found, seconds=40)
+        found += source.poll(0.5, {})
+        assert bodies(found) == ["before", "after"]
+
+
+def test_an_error_out_of_the_library_is_survived(kafka_broker, topic, monkeypatch):
+    from kafka import KafkaConsumer
+    from kafka.errors import KafkaError
+
+    produce(kafka_broker, topic, [b"one"])
+    with contextlib.closing(KafkaSource(kafka_broker.bootstrap, [topic], group=f"g-{topic}")) as source:
+        found = poll_until(source, bodies)
+        with monkeypatch.context() as patch:
+            patch.setattr(KafkaConsumer, "poll", lambda *_, **__: (_ for _ in ()).throw(KafkaError("boom")))
+            assert source.poll(0.1, {}) == []
+        produce(kafka_broker, topic, [b"two"])
+        found += poll_until(source, bodies, found)
+        assert bodies(found) == ["one", "two"]
+
+
+def test_nothing_to_read_from_is_one_line(kafka_broker):
+    with pytest.raises(SourceError, match="no topic nowhere to read"):
+        bounded(kafka_broker, "nowhere")
+    with pytest.raises(SourceError, match="no Kafka broker answers at 127.0.0.1:1"):
+        KafkaSource("127.0.0.1:1", ["logs"], options={"bootstrap_timeout_ms": 300})
