@@ -2,7 +2,7 @@
 
 `simulate` and `demo` run a shop into a sink (`FilesSink`, `KafkaSink`); `Shop` yields its chunks one by one.
 Faults (`make_fault`, `parse_fault`) and schedules depend on the seed alone; `SEVERITIES` is the frozen table.
-Topology -> life (ordinary happenings, faults) -> queueing model -> single requests (lines, spans) and scrapes (metrics).
+Topology -> life (ordinary happenings, faults) -> queueing model -> requests (lines, spans) and scrapes (metrics).
 The truth goes to `truth/faults.json`, never into the telemetry.
 """
 

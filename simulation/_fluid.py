@@ -28,7 +28,7 @@ _POOL_FACTOR = {"nginx": 200.0, "node": 80.0}  # event loops hold a waiting requ
 
 
 def wait_seconds(utilisation: np.ndarray, servers: np.ndarray, service_s: np.ndarray) -> np.ndarray:
-    """Return the mean wait in queue (s) of M/M/c by Sakasegawa; utilisation is capped at 0.97, backlog tells the rest."""
+    """Return the mean wait in queue (s) of M/M/c by Sakasegawa; load beyond 0.97 shows as backlog instead."""
     rho = np.minimum(utilisation, 0.97)
     return np.asarray(service_s / servers * rho ** (np.sqrt(2 * (servers + 1)) - 1) / (1 - rho))
 
@@ -131,7 +131,7 @@ class Fluid:
         arrivals[_GATEWAY] = BASE_RATE * load * now.load
         published = taken[INDEX["orders"]] * self._calls[_PUBLISH] * (1 - self._call_failed[_PUBLISH])
         hold = self._response[_CONSUMER]
-        power = min(self.servers[_CONSUMER] * 2.2 / max(hold, 1e-3), 3 * published + 5) * (1 - now.lost[_CONSUMER])
+        power = min(self.servers[_CONSUMER] * 5.0 / max(hold, 1e-3), 3 * published + 5) * (1 - now.lost[_CONSUMER])
         self._messages = min(self._messages + published, _MAX_BACKLOG)
         reachable = (1 - self._call_failed[_CONSUME]) * (1 - self._refused[_CONSUMER])
         consumed = min(self._messages, power * reachable)

@@ -12,9 +12,10 @@ from math import ceil
 import numpy as np
 
 from simulation._faults import Fault
-from simulation._topology import EDGES, INDEX, NAMES, SERVICES, callers
+from simulation._topology import EDGES, INDEX, NAMES, SERVICES, callers, neighbours
 
 _APPS = tuple(service.name for service in SERVICES if not service.stateful and service.name != "gateway")
+_COLLECTED = tuple(service.name for service in SERVICES if service.runtime in ("java", "node", "dotnet", "go"))
 _DATABASES = ("user-db", "catalog-db", "orders-db")
 _OUT = {name: tuple(n for n, (caller, _) in enumerate(EDGES) if caller == name) for name in NAMES}
 
@@ -63,12 +64,11 @@ class Life:
     def at(self, second: int) -> Conditions:
         """Return the conditions of the second that begins `second` seconds after the beginning."""
         now = Conditions()
-        hour = second // 3600
-        for happening in (*_happenings(self._seed, hour - 1), *_happenings(self._seed, hour)):
+        for happening in _minute(self._seed, second // 60):
             if happening.start <= second < happening.start + happening.length:
                 _ORDINARY[happening.kind](happening, second, now)
         for fault in self._faults:
-            if fault.start - 1 < second < fault.end:
+            if fault.start <= second < fault.end:
                 self._apply(fault, second, now)
         return now
 
@@ -77,6 +77,14 @@ class Life:
             _crash_loop(fault, self._crashes[fault], second, now)
         else:
             _FAULTY[fault.kind](fault, second, now)
+
+
+@lru_cache(maxsize=8)
+def _minute(seed: int, minute: int) -> tuple[Happening, ...]:
+    """Those that touch a minute; none lasts longer than an hour."""
+    start, end = minute * 60, minute * 60 + 60
+    both = (*_happenings(seed, minute // 60 - 1), *_happenings(seed, minute // 60))
+    return tuple(h for h in both if h.start < end and h.start + h.length > start)
 
 
 @lru_cache(maxsize=8)
@@ -95,7 +103,9 @@ def _happenings(seed: int, hour: int) -> tuple[Happening, ...]:
             found.append(Happening(kind, rng.choice(services), start, rng.uniform(*length), rng.uniform(*size)))
 
     found: list[Happening] = []
-    some("slow", NAMES, 5.0, (4, 18), (1.25, 2.2))
+    some("slow", NAMES, 30.0, (3, 12), (1.2, 2.0))
+    some("slow", _COLLECTED, 70.0, (1, 2), (1.3, 2.4))  # garbage collection
+    some("report", _DATABASES, 45.0, (4, 18), (0.01, 0.07))
     some("neighbour", NAMES, 1.5, (60, 300), (0.03, 0.12))
     some("deploy", _APPS, 0.5, (75, 100), (1.15, 1.5))
     some("jitter", NAMES, 1.5, (5, 20), (0.004, 0.04))
@@ -117,6 +127,12 @@ def _slow(h: Happening, second: int, now: Conditions) -> None:
 def _neighbour(h: Happening, second: int, now: Conditions) -> None:
     now.cpu[INDEX[h.service]] += h.size
     now.slow[INDEX[h.service]] *= 1 + h.size
+
+
+def _report(h: Happening, second: int, now: Conditions) -> None:
+    """Somebody's heavy queries among the many small ones."""
+    now.slow_share[INDEX[h.service]] = h.size
+    now.slow_factor[INDEX[h.service]] = 12.0
 
 
 def _batch(h: Happening, second: int, now: Conditions) -> None:
@@ -167,6 +183,7 @@ _ORDINARY = {
     "slow": _slow,
     "neighbour": _neighbour,
     "batch": _batch,
+    "report": _report,
     "deploy": _deploy,
     "jitter": _jitter,
     "campaign": _campaign,
@@ -178,7 +195,9 @@ _ORDINARY = {
 
 def _cpu_hog(fault: Fault, second: int, now: Conditions) -> None:
     number, ramp = _number(fault), fault.ramp(second)
-    now.slow[number] *= 1 + (fault.size("slowdown") - 1) * ramp
+    stretch = (fault.size("slowdown") - 1) * ramp
+    now.slow[number] *= 1 + stretch
+    now.slow[list(neighbours(fault.service or ""))] *= 1 + 0.4 * stretch
     now.cpu[number] += fault.size("cpu") * ramp
 
 
@@ -191,7 +210,7 @@ def _memory_leak(fault: Fault, second: int, now: Conditions) -> None:
         now.restarts.append((number, SERVICES[number].replicas, "oom"))
     level = eaten % 1
     now.leaked[number] = level
-    now.slow[number] *= 1 + 2.5 * max(0.0, 2 * level - 0.8) ** 2
+    now.slow[number] *= 1 + 1.2 * max(0.0, 2 * level - 0.8) ** 2
     now.cpu[number] += 0.12 * max(0.0, 2 * level - 0.8) ** 2
     if eaten >= 1 and level < 12 * step:
         now.lost[number] = now.refuse[number] = 0.6
@@ -232,7 +251,7 @@ def _dependency_down(fault: Fault, second: int, now: Conditions) -> None:
 
 def _slow_query(fault: Fault, second: int, now: Conditions) -> None:
     number = _number(fault)
-    now.slow_share[number] = fault.size("share") * fault.ramp(second)
+    now.slow_share[number] = max(now.slow_share[number], fault.size("share") * fault.ramp(second))
     now.slow_factor[number] = fault.size("factor")
     now.cpu[number] += 0.05 * fault.ramp(second)
 
@@ -273,9 +292,9 @@ def _crash_loop(fault: Fault, times: list[tuple[float, float]], second: int, now
     """While replicas are away the balancer learns to avoid them, unless none is left."""
     number, share = _number(fault), fault.size("replicas")
     for death, back in times:
-        if not death - 1 < second < back:
+        if not death <= second < back:
             continue
-        if second - death < 1 and second >= death - 1 and second < death + 0:
+        if second - death < 1:
             now.restarts.append((number, ceil(share * SERVICES[number].replicas), "crash"))
         now.lost[number] = max(now.lost[number], share)
         noticed = second - death > 4 and share < 1

@@ -20,7 +20,8 @@ _UTILISATION = np.array([service.utilisation for service in SERVICES])
 _STATEFUL = np.array([service.stateful for service in SERVICES])
 _JAVA = np.array([service.runtime in ("java", "dotnet", "node", "go") for service in SERVICES])
 _KINDS = ("cpu", "memory", "rate", "business", "p50", "p95", "p99", "queue", "disk")
-_DEVIATION = np.array([0.022, 0.012, 0.012, 0.35, 0.05, 0.10, 0.16, 0.12, 0.004])
+_DEVIATION = np.array([0.028, 0.035, 0.012, 0.5, 0.09, 0.15, 0.24, 0.15, 0.016])
+_STAYS = np.array([0.7, 0.97, 0.7, 0.7, 0.7, 0.7, 0.7, 0.7, 0.97])[:, None]  # memory and disk move slowly
 _FORMAT = ("%.4f", "%d", "%.3f", "%.6f", "%.3f", "%.3f", "%.3f", "%d", "%d")
 _FIELDS = (
     "cpu_utilization", "memory_bytes", "request_rate", "error_rate",
@@ -61,7 +62,7 @@ class Scraper:
         self._noise = self._rng.standard_normal((len(_KINDS), _N))
         self._slow = self._rng.standard_normal((len(_KINDS), _N))
         self._heap = self._rng.uniform(0, 1, _N)
-        self._disk = self._rng.uniform(0.5, 0.72, _N)
+        self._disk = self._rng.uniform(0.84, 0.93, _N)
         self._restarts = np.zeros(_N)
         self._sums = _Sums()
 
@@ -102,7 +103,7 @@ class Scraper:
         seconds = max(sums.seconds, 1)
         noise = dict(zip(_KINDS, self._wander(), strict=True))
         count = rng.poisson(sums.arrivals)
-        refused = np.minimum(_BUSINESS * np.exp(noise["business"]) * sums.refusals / seconds, 0.5)
+        refused = np.minimum(_BUSINESS * np.exp(np.clip(noise["business"], -3.0, 1.4)) * sums.refusals / seconds, 0.5)
         failing = np.clip(sums.failed / np.maximum(sums.arrivals, 1e-9), 0, 1)
         errors = rng.binomial(count, np.clip(failing + refused * (1 - failing), 0, 1))
         mean, variance = sums.response / seconds, sums.variance / seconds
@@ -126,15 +127,16 @@ class Scraper:
         ])  # fmt: skip
 
     def _memory(self, now: Conditions, noise: np.ndarray) -> np.ndarray:
-        """Resident bytes: garbage-collected heaps rise and fall; leaks come on top; each is killed at 1.8 times rest."""
+        """Resident bytes: collected heaps rise and fall, leaks come on top; the limit is 1.8 times rest."""
         self._heap = (self._heap + self._rng.uniform(0.02, 0.12, _N)) % 1.0
-        swing = np.where(_JAVA, 0.22 * self._heap, 0.03 * self._heap)
+        swing = np.where(_JAVA, 0.25 * self._heap, 0.08 * self._heap)
         return np.asarray(_MEMORY * (0.9 + swing + noise + 0.75 * now.leaked))
 
     def _wander(self) -> np.ndarray:
-        """Noise by kind and service: autocorrelated over seconds and over half hours, now and then an outlier."""
+        """Noise by kind and service: autocorrelated over seconds and over half hours; rarely an outlier."""
         rng = self._rng
-        self._noise = 0.7 * self._noise + 0.714 * rng.standard_normal(self._noise.shape)
+        self._noise = _STAYS * self._noise + np.sqrt(1 - _STAYS**2) * rng.standard_normal(self._noise.shape)
         self._slow = 0.997 * self._slow + 0.0774 * rng.standard_normal(self._slow.shape)
-        outlier = (rng.random(self._noise.shape) < 0.002) * rng.exponential(4.0, self._noise.shape)
-        return _DEVIATION[:, None] * _NOISE * (0.8 * self._noise + 0.6 * self._slow + outlier)
+        outlier = (rng.random(self._noise.shape) < 0.002) * np.minimum(rng.exponential(3.0, self._noise.shape), 5)
+        noise = _DEVIATION[:, None] * _NOISE * (0.8 * self._noise + 0.6 * self._slow + outlier)
+        return np.asarray(noise)

@@ -375,10 +375,10 @@ def _plan(key: str) -> _Plan:
     operation, service = OPERATIONS[key], SERVICES[INDEX[service_of(key)]]
     name = key.split("/", 1)[1]
     own = operation.own_ms / 1000
-    slow = 0.1 if service.runtime == "postgres" else max(8 * own, 0.06)
+    slow = 0.05 if service.runtime == "postgres" else max(8 * own, 0.06)
     return _Plan(
-        INDEX[service.name], name, own, operation.write, slow, tuple(_step(service.name, call) for call in operation.calls),
-        DONE.get(key, ()), service.business_errors,
+        INDEX[service.name], name, own, operation.write, slow,
+        tuple(_step(service.name, call) for call in operation.calls), DONE.get(key, ()), service.business_errors,
     )  # fmt: skip
 
 

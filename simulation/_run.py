@@ -31,7 +31,7 @@ def simulate(
 
     start: event time of the first second, with a time zone, on a full second. faults: None for none, "schedule" for the
     seed's, or a list. speed: None for as fast as possible, else simulated seconds per wall second; the first `backfill`
-    seconds are written as fast as possible in any case, then `on_live` is called once, and pacing counts from its return.
+    seconds are written as fast as possible in any case, then `on_live` is called once, and pacing counts from there.
     Bytes depend on start, seed and faults only. Raises UsageError for a bad start, SourceError if the sink fails.
     """
     chosen = (

@@ -41,7 +41,7 @@ class _Closing:
 
 
 class FilesSink(_Closing):
-    """Appends to OUT/logs/<service>.log, OUT/metrics.jsonl and OUT/spans.jsonl; the truth goes to OUT/truth/faults.json.
+    """Appends to OUT/logs/<service>.log, OUT/metrics.jsonl, OUT/spans.jsonl; the truth goes to OUT/truth/faults.json.
 
     Raises SourceError if the folder cannot be made or written.
     """

@@ -100,7 +100,7 @@ REFUSALS: dict[str, tuple[str, str, str]] = {
     "payment": ("WARN", "payment.gateway", "Charge {hex} declined by issuer: code {few}"),
     "orders": ("WARN", "com.shop.orders.OrderController", "Duplicate order request {order} ignored"),
     "inventory": ("WARN", "inventory::reserve", "not enough stock of {sku}: wanted {few}"),
-    "fulfillment": ("WARN", "fulfillment.picking", "Order {order} has an unknown aisle, using default"),
+    "fulfillment": ("WARN", "fulfillment.picking", "Order {order} has an unknown aisle, sent to aisle {few}"),
     "shipping": ("WARN", "shipd", "address of order {order} not deliverable by carrier={word}"),
     "notification": ("WARN", "mailer", "recipient {user}@example.com rejected: mailbox unavailable"),
 }

@@ -12,8 +12,8 @@ class Service:
     """One service of the shop.
 
     `runtime` decides how it logs failures, `log` the line format; `utilisation` is the share of its workers busy at
-    base load; `business_errors` the share of answers that are refusals and no fault (declined card, unknown user);
-    `noise` scales the noise of its metrics; `memory_mb` is the resident memory at rest.
+    base load; `business_errors` the share of answers that are refusals and no fault (declined card, unknown user,
+    rolled-back transaction); `noise` scales the noise of its metrics; `memory_mb` is the resident memory at rest.
     """
 
     name: str
@@ -55,25 +55,35 @@ class Policy:
 
 
 SERVICES = (
-    Service("gateway", "nginx", "nginx", 3, 0.35, 0.0010, 0.7, 220),
-    Service("frontend", "node", "pino", 4, 0.45, 0.0015, 0.8, 640),
+    Service("gateway", "nginx", "nginx", 3, 0.35, 0.0010, 0.6, 220),
+    Service("frontend", "node", "pino", 4, 0.45, 0.0015, 0.7, 640),
     Service("auth", "dotnet", "serilog", 3, 0.45, 0.025, 1.0, 420),
-    Service("user-db", "postgres", "postgres", 1, 0.30, 0.001, 1.4, 1900, stateful=True),
+    Service("user-db", "postgres", "postgres", 1, 0.30, 0.030, 1.4, 1900, stateful=True),
     Service("cart", "java", "spring", 3, 0.45, 0.006, 1.1, 900),
-    Service("redis", "redis", "redis", 1, 0.35, 0.0004, 1.2, 1400, stateful=True),
+    Service("redis", "redis", "redis", 1, 0.35, 0.010, 1.2, 1400, stateful=True),
     Service("catalog", "go", "logfmt", 3, 0.50, 0.012, 1.1, 310),
-    Service("catalog-db", "postgres", "postgres", 1, 0.45, 0.002, 1.4, 3800, stateful=True),
+    Service("catalog-db", "postgres", "postgres", 1, 0.45, 0.040, 1.4, 3800, stateful=True),
     Service("search", "cpp", "glog", 2, 0.50, 0.008, 1.3, 2100),
     Service("checkout", "go", "zap", 3, 0.40, 0.010, 1.1, 280),
     Service("payment", "python", "python", 3, 0.50, 0.040, 1.5, 510),
     Service("orders", "java", "log4j", 3, 0.45, 0.006, 1.2, 1100),
-    Service("orders-db", "postgres", "postgres", 1, 0.40, 0.002, 1.4, 4200, stateful=True),
+    Service("orders-db", "postgres", "postgres", 1, 0.40, 0.040, 1.4, 4200, stateful=True),
     Service("inventory", "rust", "tracing", 2, 0.45, 0.020, 1.3, 160),
-    Service("rabbitmq", "rabbitmq", "rabbitmq", 1, 0.25, 0.0005, 1.3, 800, stateful=True),
+    Service("rabbitmq", "rabbitmq", "rabbitmq", 1, 0.25, 0.020, 1.3, 800, stateful=True),
     Service("fulfillment", "python", "celery", 2, 0.45, 0.010, 1.6, 460),
     Service("shipping", "c", "syslog5424", 2, 0.45, 0.012, 1.6, 130),
     Service("notification", "perl", "syslog", 2, 0.45, 0.015, 1.8, 240),
 )
+NODES = (
+    ("gateway", "payment", "catalog-db"),
+    ("frontend", "search", "user-db"),
+    ("auth", "orders", "rabbitmq"),
+    ("cart", "shipping", "orders-db"),
+    ("catalog", "fulfillment", "notification"),
+    ("checkout", "inventory", "redis"),
+)
+"""Which services share a machine."""
+
 NAMES = tuple(service.name for service in SERVICES)
 INDEX = {name: number for number, name in enumerate(NAMES)}
 
@@ -163,37 +173,37 @@ CONSUMER = "fulfillment/handle"
 """Runs once per message that `orders/Create` has published, when the consumer gets to it (asynchronous)."""
 
 POLICIES: dict[tuple[str, str], Policy] = {
-    ("gateway", "frontend"): Policy(8000),
-    ("frontend", "auth"): Policy(800, retries=1),
-    ("frontend", "catalog"): Policy(1500, retries=1),
-    ("frontend", "cart"): Policy(1200, retries=1),
-    ("frontend", "inventory"): Policy(500, hard=False),
-    ("frontend", "search"): Policy(2000),
-    ("frontend", "shipping"): Policy(600, hard=False),
-    ("frontend", "checkout"): Policy(6000),
-    ("frontend", "orders"): Policy(2000, retries=1),
-    ("auth", "redis"): Policy(250, retries=1),
-    ("auth", "user-db"): Policy(1000),
-    ("cart", "redis"): Policy(300, retries=2),
-    ("cart", "catalog"): Policy(900, retries=1),
-    ("cart", "inventory"): Policy(500, hard=False),
-    ("catalog", "redis"): Policy(200, hard=False),
-    ("catalog", "catalog-db"): Policy(1000, retries=1),
-    ("search", "catalog"): Policy(1200, retries=1),
-    ("inventory", "catalog-db"): Policy(800, retries=1),
-    ("checkout", "cart"): Policy(900, retries=1),
-    ("checkout", "inventory"): Policy(1000, retries=1),
-    ("checkout", "shipping"): Policy(800, hard=False),
-    ("checkout", "payment"): Policy(2500),
-    ("checkout", "orders"): Policy(2000, retries=1),
-    ("payment", "user-db"): Policy(800, retries=1),
-    ("orders", "orders-db"): Policy(1200, retries=1),
-    ("orders", "rabbitmq"): Policy(800, retries=2),
-    ("fulfillment", "rabbitmq"): Policy(1000, retries=2),
-    ("fulfillment", "orders-db"): Policy(1500, retries=2),
-    ("fulfillment", "shipping"): Policy(1500, retries=2),
-    ("fulfillment", "notification"): Policy(2000, retries=1, hard=False),
-    ("notification", "user-db"): Policy(1000, retries=1),
+    ("gateway", "frontend"): Policy(5000),
+    ("frontend", "auth"): Policy(300, retries=1),
+    ("frontend", "catalog"): Policy(500, retries=1),
+    ("frontend", "cart"): Policy(450, retries=1),
+    ("frontend", "inventory"): Policy(200, hard=False),
+    ("frontend", "search"): Policy(700),
+    ("frontend", "shipping"): Policy(250, hard=False),
+    ("frontend", "checkout"): Policy(2500),
+    ("frontend", "orders"): Policy(700, retries=1),
+    ("auth", "redis"): Policy(80, retries=1),
+    ("auth", "user-db"): Policy(300),
+    ("cart", "redis"): Policy(80, retries=2),
+    ("cart", "catalog"): Policy(300, retries=1),
+    ("cart", "inventory"): Policy(150, hard=False),
+    ("catalog", "redis"): Policy(60, hard=False),
+    ("catalog", "catalog-db"): Policy(200, retries=1),
+    ("search", "catalog"): Policy(400, retries=1),
+    ("inventory", "catalog-db"): Policy(200, retries=1),
+    ("checkout", "cart"): Policy(300, retries=1),
+    ("checkout", "inventory"): Policy(350, retries=1),
+    ("checkout", "shipping"): Policy(300, hard=False),
+    ("checkout", "payment"): Policy(900),
+    ("checkout", "orders"): Policy(700, retries=1),
+    ("payment", "user-db"): Policy(250, retries=1),
+    ("orders", "orders-db"): Policy(300, retries=1),
+    ("orders", "rabbitmq"): Policy(250, retries=2),
+    ("fulfillment", "rabbitmq"): Policy(300, retries=2),
+    ("fulfillment", "orders-db"): Policy(400, retries=2),
+    ("fulfillment", "shipping"): Policy(500, retries=2),
+    ("fulfillment", "notification"): Policy(700, retries=1, hard=False),
+    ("notification", "user-db"): Policy(300, retries=1),
 }
 EDGES = tuple(POLICIES)
 EDGE_INDEX = {edge: number for number, edge in enumerate(EDGES)}
@@ -202,6 +212,11 @@ EDGE_INDEX = {edge: number for number, edge in enumerate(EDGES)}
 def service_of(operation: str) -> str:
     """Return the service of an operation key "service/operation"."""
     return operation.split("/", 1)[0]
+
+
+def neighbours(service: str) -> tuple[int, ...]:
+    """Return the numbers of the services that share a machine with a service, itself left out."""
+    return tuple(INDEX[name] for node in NODES if service in node for name in node if name != service)
 
 
 def callers(service: str) -> tuple[int, ...]:
