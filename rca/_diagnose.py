@@ -13,13 +13,13 @@ from rca._findings import Finding, number
 from rca._granger import granger
 from rca._graph import learned, path_to_pain
 from rca._logs import log_findings
-from rca._metrics import metric_findings
+from rca._metrics import load_ratios, metric_findings
 from rca._onset import find_onset
 from rca._pagerank import pagerank
 from rca._panel import Floats, Panel, panel, times_us
 from rca._scores import Board, board, service_scores
 from rca._spans import cells, span_findings
-from rca._verdict import confidence, verdict
+from rca._verdict import confidence, surge, verdict
 from telemetry import WINDOW_METRICS, EvidenceError, UsageError
 
 METHODS = ("default", "granger", "pcmci", *BASELINES)
@@ -50,10 +50,9 @@ def diagnose(evidence: Evidence, method: str = "default") -> Diagnosis:
         raise UsageError(f"unknown root-cause method {method!r}: one of {', '.join(METHODS)}")
     case = _case(evidence.cut())
     if method in BASELINES:
-        state, scores = _baseline(case, method)
+        (state, scores), certain = _baseline(case, method), 0.0
     else:
-        state, scores = _evidence_scores(case, method)
-    certain = 0.0 if method in BASELINES else confidence(state, scores)
+        state, scores, certain = _evidence_scores(case, method)
     suspects = _suspects(state, scores, verdict(certain))
     return Diagnosis(suspects, verdict(certain), certain, case.onset, method, time.perf_counter() - began)
 
@@ -128,18 +127,20 @@ def _plain(data: Panel, s: int, score: float, method: str) -> Finding:
     return Finding(service, "metric", "other", metric, score, score, None, None, text)
 
 
-def _evidence_scores(case: _Case, method: str) -> tuple[Board, Floats]:
+def _evidence_scores(case: _Case, method: str) -> tuple[Board, Floats, float]:
     evidence = case.evidence
     findings = metric_findings(case.metrics, case.onset, _normal(case))
     spans = cells(evidence, case.onset)
     if spans is not None:
         findings += span_findings(spans)
-    findings += log_findings(evidence, case.onset, case.services, {})
+    load = load_ratios(case.metrics, case.onset)
+    findings += log_findings(evidence, case.onset, case.services, load)
     state = board(case.services, findings, evidence.calls)
     scores = service_scores(state)
     graph = _graph(case, state, findings, method)
     walked = pagerank(graph * np.maximum(scores, 1e-9)[None, :], scores**2)
-    return state, walked * (scores.max(initial=0.0) / max(walked.max(initial=0.0), 1e-12))
+    scores = walked * (scores.max(initial=0.0) / max(walked.max(initial=0.0), 1e-12))
+    return state, scores, confidence(state, scores, surge(state, load))
 
 
 def _graph(case: _Case, state: Board, findings: Sequence[Finding], method: str) -> Floats:

@@ -88,6 +88,16 @@ class Diagnosis:
     method: str
     seconds: float
 
+    @property
+    def top(self) -> str:
+        """The outcome in one sentence, for an incident's history."""
+        if not self.suspects:
+            return "no service to rank"
+        first = self.suspects[0]
+        why = first.evidence[0].text if first.evidence else "nothing moved"
+        lead = "root cause" if first.role == "root_cause" else "not enough evidence for a root cause, first suspect"
+        return f"{lead}: {first.service} (confidence {self.confidence:.2f}): {why}"
+
     def as_dict(self) -> dict[str, Any]:
         """Return plain lists and dicts for JSON; `onset` as ISO 8601 UTC."""
         plain = asdict(self)

@@ -32,6 +32,7 @@ _LOAD = _words("""
 """)
 _CLIENT = _words("client outbound upstream egress remote")
 _HOST = _words("node host machine")
+_RESTARTS = _words("restart restarts crash crashes")
 _HEALTH = _words("success availability available up ready healthy uptime")
 
 
@@ -52,3 +53,9 @@ def metric_kind(name: str) -> str:
 def is_health(name: str) -> bool:
     """True if lower values are worse (success rate, availability)."""
     return bool({word.lower() for word in _WORD.findall(name)} & _HEALTH)
+
+
+@lru_cache(maxsize=65_536)
+def is_restart_counter(name: str) -> bool:
+    """True if the metric counts how often the process died or came back, ever since some beginning."""
+    return bool({word.lower() for word in _WORD.findall(name)} & _RESTARTS)
