@@ -1,7 +1,7 @@
 """The N-sigma baseline on the report's faults: how often the loudest service is the guilty one.
 
-A service's score is the largest |mean after - mean before| / sd before over its metrics, at the exact onset; before: up to
-10 min since the previous fault ended, after: until the fault ends. Run as a program for the table by kind and severity.
+A service's score is the largest |mean after - mean before| / sd before over its metrics, at the exact onset; before: up
+to 10 min since the previous fault ended, after: until the fault ends. As a program: the table by kind and severity.
 """
 
 import sys
