@@ -11,13 +11,13 @@ from dashboard import _view as view
 from dashboard._graph import layout
 from dashboard._overview import incident_row
 from dashboard._words import EVENTS, ROLES, SECOND_US, clock, escaped, lag, markdown, number, percent, tag, visible
-from telemetry import parse_id
 
 _PAGE = 12
 _AROUND_US = 300 * SECOND_US
 _CALLS_US = 600 * SECOND_US
 _MOST_NODES = 40
 _CHARTS = 4
+_EVIDENCE = 6
 _SUSPECTS = 8
 _STATUSES = {"Open": ("open", "acknowledged"), "Resolved": ("resolved",), "All": ("open", "acknowledged", "resolved")}
 
@@ -71,10 +71,10 @@ def _detail(reader: queries.Reads, incident_id: str) -> None:
     suspects = queries.suspects(reader, incident_id)
     view.live(lambda: _header(reader, incident_id, _version(incident, suspects)), 4)
     left, right = st.columns([1, 1], gap="medium")
+    texts = queries.template_texts(reader, _named(suspects))
     with left:
-        _ranking(incident, suspects)
+        _ranking(incident, suspects, texts)
         suspect = _chosen(incident, suspects) if suspects else None
-        texts = _template_texts(reader, suspect["evidence"]) if suspect else {}
         if suspect:
             _evidence(suspect, texts)
     with right:
@@ -112,7 +112,13 @@ def _head(text: str, note: str = "") -> None:
     view.show(tag("span", escaped(text), css="fl-head"), " ", tag("span", escaped(note), css="fl-note"))
 
 
-def _ranking(incident: dict[str, Any], suspects: list[dict[str, Any]]) -> None:
+def _named(suspects: list[dict[str, Any]]) -> list[str]:
+    """All signals that suspects and their evidence name."""
+    rows = [row for suspect in suspects for row in (suspect, *suspect["evidence"])]
+    return [row["signal"] for row in rows if row["signal"]]
+
+
+def _ranking(incident: dict[str, Any], suspects: list[dict[str, Any]], texts: dict[str, str]) -> None:
     _head("Suspects", f"ranked {clock(suspects[0]['ranked_at'])}, method {suspects[0]['method']}" if suspects else "")
     if not suspects:
         view.show(
@@ -125,13 +131,13 @@ def _ranking(incident: dict[str, Any], suspects: list[dict[str, Any]]) -> None:
     head = tag(
         "tr", *[tag("th", name) for name in ("#", "Service", "Role", "Share of suspicion", "Most telling signal")]
     )
-    view.show(tag("table", head, *[_suspect_row(suspect) for suspect in suspects[:_SUSPECTS]], css="fl-table"))
+    view.show(tag("table", head, *[_suspect_row(suspect, texts) for suspect in suspects[:_SUSPECTS]], css="fl-table"))
     path = suspects[0]["path"]
     if len(path) > 1:
         view.show(tag("div", "How it may have spread: ", tag("b", escaped(" → ".join(path))), css="fl-note"))
 
 
-def _suspect_row(suspect: dict[str, Any]) -> str:
+def _suspect_row(suspect: dict[str, Any], texts: dict[str, str]) -> str:
     role = suspect["role"]
     meter = tag("div", tag("div", css=role, style=f"width:{max(1.0, 100 * suspect['share']):.0f}%"), css="fl-meter")
     return tag(
@@ -140,7 +146,7 @@ def _suspect_row(suspect: dict[str, Any]) -> str:
         tag("td", tag("b", escaped(suspect["service"], 60))),
         tag("td", view.chip(ROLES.get(role, role), role)),
         tag("td", escaped(percent(suspect["share"])), meter, css="fl-num"),
-        tag("td", escaped(suspect["signal"] or "–", 60)),
+        tag("td", escaped(texts.get(suspect["signal"], suspect["signal"] or "–"), 60)),
     )
 
 
@@ -156,7 +162,7 @@ def _graph(reader: queries.Reads, incident: dict[str, Any], suspects: list[dict[
     places = layout(kept, [(call["caller"], call["callee"]) for call in shown])
     text = "#e4e8ee" if st.context.theme.type == "dark" else "#1c2430"
     option = charts.call_graph(places, shown, suspects, text)
-    st.echarts_chart(option, height=330, key="graph", alt="Call graph with the suspects in colour")
+    st.echarts_chart(option, height=400, key="graph", alt="Call graph with the suspects in colour")
 
 
 def _kept(calls: list[dict[str, Any]], involved: list[str]) -> list[str]:
@@ -190,34 +196,14 @@ def _chosen(incident: dict[str, Any], suspects: list[dict[str, Any]]) -> dict[st
 
 
 def _evidence(suspect: dict[str, Any], texts: dict[str, str]) -> None:
-    if suspect["evidence"]:
-        view.show(tag("table", *[_evidence_row(row, texts) for row in suspect["evidence"]], css="fl-table"))
+    rows = suspect["evidence"]
+    if rows:
+        view.show(tag("table", *[_evidence_row(row, texts) for row in rows[:_EVIDENCE]], css="fl-table"))
+        if len(rows) > _EVIDENCE:
+            view.show(tag("div", f"and {len(rows) - _EVIDENCE} weaker", css="fl-note"))
     else:
         text = "Nothing of its own: it is ranked through the services it is connected with."
         view.show(tag("div", text, css="fl-note"))
-
-
-def _signals(reader: queries.Reads, incident: dict[str, Any], suspect: dict[str, Any], texts: dict[str, str]) -> None:
-    """Draw the signals that the evidence names, around the onset, two a row."""
-    span = queries.Range(incident["onset"] - 3 * _AROUND_US, _last(incident) + _AROUND_US)
-    drawn = [row for row in suspect["evidence"] if row["kind"] in charts.KIND_COLOURS][:_CHARTS]
-    for pair in (drawn[:2], drawn[2:]):
-        for column, row in zip(st.columns(2) if pair else [], pair, strict=False):
-            with column:
-                _signal(reader, incident, suspect["service"], row, texts, span)
-
-
-def _template_texts(reader: queries.Reads, rows: list[dict[str, Any]]) -> dict[str, str]:
-    """Texts of the templates that log evidence names, by signal."""
-    ids = {}
-    for row in rows:
-        if row["kind"] == "log":
-            try:
-                ids[row["signal"]] = parse_id(row["signal"])
-            except ValueError:
-                continue  # a log signal that is not one template, such as the rate of errors
-    texts = queries.template_texts(reader, list(ids.values())) if ids else {}
-    return {signal: texts[value] for signal, value in ids.items() if value in texts}
 
 
 def _evidence_row(row: dict[str, Any], texts: dict[str, str]) -> str:
@@ -231,39 +217,37 @@ def _evidence_row(row: dict[str, Any], texts: dict[str, str]) -> str:
     )
 
 
+def _signals(reader: queries.Reads, incident: dict[str, Any], suspect: dict[str, Any], texts: dict[str, str]) -> None:
+    """Draw the signals that the evidence names and the store can show, around the onset, two a row."""
+    span = queries.Range(incident["onset"] - 3 * _AROUND_US, _last(incident) + _AROUND_US)
+    named = {(row["kind"], row["signal"] or ""): row for row in reversed(suspect["evidence"])}
+    titles = {key: queries.series_title(*key) for key in reversed(named)}
+    drawn = [(named[key], title) for key, title in titles.items() if title][:_CHARTS]
+    if drawn:
+        _head("Signals named above", "around the onset (dashed red); dashed grey: what was expected")
+    for pair in (drawn[:2], drawn[2:]):
+        for column, (row, title) in zip(st.columns(2) if pair else [], pair, strict=False):
+            with column:
+                source = texts.get(row["signal"]) or suspect["service"]
+                _signal(reader, incident, suspect["service"], row, f"{source}: {title}", span)
+
+
 def _signal(
-    reader: queries.Reads,
-    incident: dict[str, Any],
-    service: str,
-    row: dict[str, Any],
-    texts: dict[str, str],
-    span: queries.Range,
+    reader: queries.Reads, incident: dict[str, Any], service: str, row: dict[str, Any], title: str, span: queries.Range
 ) -> None:
-    series = queries.signal_series(reader, service, row["kind"], row["signal"] or "", span)
-    what = {
-        "metric": row["signal"],
-        "log": texts.get(row["signal"], "error records") + ", records a minute",
-        "span": queries.span_series_title(row["signal"]),
-    }
-    name = what[row["kind"]]
-    view.show(tag("b", escaped(f"{service}: {name}", 90)), " ", tag("span", "dashed red: onset", css="fl-note"))
+    kind, signal, onset = row["kind"], row["signal"], incident["onset"]
+    series = queries.signal_series(reader, service, kind, signal, span)
+    view.show(tag("b", escaped(title, 100)))
     if series.num_rows == 0:
         view.show(tag("div", "No points of this signal are stored around the onset.", css="fl-note"))
         return
-    expected = row["expected"] if row["kind"] == "metric" else None
-    option = charts.line(
-        series,
-        span.since // 1000,
-        span.until // 1000,
-        incident["onset"] // 1000,
-        expected,
-        charts.KIND_COLOURS[row["kind"]],
-    )
-    alt = f"{row['kind']} signal of the suspect around the onset"
-    st.echarts_chart(option, height=170, key=f"signal-{row['kind']}-{row['signal']}", alt=alt)
-    if row["signal"] in texts:
-        asked = {"template": row["signal"], "service": service}
-        st.page_link("pages/logs.py", label="Read these records", query_params=asked)
+    expected = row["expected"] if kind == "metric" else None
+    edges = (span.since // 1000, span.until // 1000, onset // 1000)
+    option = charts.line(series, *edges, expected, charts.KIND_COLOURS[kind])
+    alt = f"{kind} signal of the suspect around the onset"
+    st.echarts_chart(option, height=170, key=f"signal-{kind}-{signal}", alt=alt)
+    if kind == "log" and queries.is_template(signal):
+        st.page_link("pages/logs.py", label="Read these records", query_params={"template": signal})
 
 
 def _spread(odd: pa.Table, incident: dict[str, Any]) -> None:

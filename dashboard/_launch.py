@@ -34,6 +34,8 @@ def launch(store_url: str, host: str = "127.0.0.1", port: int = DEFAULT_PORT, op
     """
     import streamlit as st
 
+    from dashboard import _store
+
     os.environ["FAULTLINE_STORE"] = store_url
     _auth.check(host)
     # Lines at start-up that are no news to anyone; warnings and errors stay.
@@ -45,6 +47,7 @@ def launch(store_url: str, host: str = "127.0.0.1", port: int = DEFAULT_PORT, op
         _warm_up()
         _announce(host, open_browser)
         yield
+        _store.reader.clear()
 
     config = {
         "server.address": host,

@@ -6,7 +6,7 @@ import streamlit as st
 from dashboard import _queries as queries
 from dashboard import _view as view
 from dashboard._words import clock, escaped, plural, severity, tag, visible
-from telemetry import parse_id
+from telemetry import format_id, parse_id
 
 _LEAST = {"Any severity": 0, "Warnings and worse": 13, "Errors and worse": 17}
 _EVERY = "All services"
@@ -31,7 +31,7 @@ def _page(reader: queries.Reads) -> None:
     span = view.chosen_range(reader, at, minutes)
     template = _asked_template()
     if template is not None:
-        _template(reader, span, template, wanted)
+        _template(reader, span, queries.current_template(reader, template), wanted)
         return
     shown = st.segmented_control(
         "Show", ["Templates", "Records"], default="Templates", key="shown", label_visibility="collapsed", required=True
@@ -127,7 +127,7 @@ def _template(reader: queries.Reads, span: queries.Range, template: int, wanted:
     if st.button("← All templates"):
         del st.query_params["template"]
         st.rerun()
-    text = queries.template_texts(reader, [template]).get(template)
+    text = queries.template_texts(reader, [format_id(template)]).get(format_id(template))
     st.code(visible(text) if text else "This store does not know this template.", language=None, wrap_lines=True)
     narrowed = queries.LogFilter(wanted.text, wanted.service, wanted.severity, template)
     _records(queries.log_rows(reader, span, narrowed), span)

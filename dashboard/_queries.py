@@ -20,14 +20,23 @@ MAX_ROWS = 500
 MAX_POINTS = 50_000
 """Most points of one series that are read; a chart thins them further."""
 _FUTURE_US = 10 * MINUTE_US  # rows further ahead than this have a broken clock and do not move "newest"
+_ERROR_LOGS = "error_logs"  # detection's signal of a burst of errors
 _SPAN_DURATION = ("span duration p95, ms", "quantile_cont(duration_us, 0.95) / 1000")
-_SPAN_FAILED = ("failed spans", "count(*) FILTER (status = 'error')")
+_SPAN_FAILED = ("failed spans in steps of 10 s", "count(*) FILTER (status = 'error')")
 _SPAN_SERIES = {
+    "duration": _SPAN_DURATION,
+    "duration_p95_us": _SPAN_DURATION,
     "errors": _SPAN_FAILED,
     "error_origins": _SPAN_FAILED,
     "passed_on": _SPAN_FAILED,
-    "calls_received": ("spans", "count(*)"),
+    "calls_received": ("spans in steps of 10 s", "count(*)"),
 }
+# Every template id there ever was, as 16 hex digits, with the text of what it has become.
+_TEXTS = """texts AS (
+            SELECT lpad(lower(to_hex(id)), 16, '0') AS signal, any_value(template) AS text
+            FROM (SELECT template_id AS id, template_id AS present FROM templates
+                  UNION SELECT from_id, to_id FROM lineage_map)
+            JOIN templates ON template_id = present GROUP BY 1)"""
 _IN_RANGE = "{} >= make_timestamptz(?::BIGINT) AND {} < make_timestamptz(?::BIGINT)"
 
 
@@ -159,8 +168,11 @@ def incidents(reader: Reads, limit: int = MAX_ROWS) -> list[dict[str, Any]]:
     """Incidents as they stand with their first suspect: unresolved first, critical before warning, newest first."""
     return _rows(
         reader,
-        """
-        WITH first AS (SELECT incident_id, service, signal, share, role FROM suspects WHERE rank = 1)
+        f"""
+        WITH {_TEXTS},
+        first AS (
+            SELECT incident_id, service, coalesce(text, signal) AS signal, share, role
+            FROM suspects LEFT JOIN texts USING (signal) WHERE rank = 1)
         SELECT id, epoch_us(opened) AS opened, epoch_us(updated) AS updated, epoch_us(onset) AS onset, status,
                severity, services, title, verdict, confidence, service AS suspect, signal, share, role
         FROM incidents LEFT JOIN first ON first.incident_id = id
@@ -215,10 +227,8 @@ def anomalies(reader: Reads, incident_id: str, limit: int = 2000) -> pa.Table:
     `name` is the signal in words: for a log anomaly the template's text.
     """
     return reader.query(
-        """
-        WITH texts AS (
-            SELECT lpad(lower(to_hex(template_id)), 16, '0') AS signal, any_value(template) AS text
-            FROM templates GROUP BY 1)
+        f"""
+        WITH {_TEXTS}
         SELECT epoch_ms(time) AS t, service, kind, signal, coalesce(text, signal) AS name, score, threshold,
                score / nullif(threshold, 0) AS ratio, explanation
         FROM anomalies LEFT JOIN texts USING (signal)
@@ -245,23 +255,54 @@ def calls(reader: Reads, span: Range, limit: int = 400) -> list[dict[str, Any]]:
     )
 
 
-def signal_series(reader: Reads, service: str, kind: str, signal: str, span: Range) -> pa.Table:
-    """One signal of a service over a range: t, value. Empty where the kind has no series to show.
+def series_title(kind: str, signal: str) -> str | None:
+    """Return in words what `signal_series` gives for a signal; None where nothing stored shows it faithfully.
 
-    A metric gives its points, a log signal records a minute (of one template if it is a template id in hex, else
-    errors), a span signal what `span_series_title` says.
+    Own time and time on the way of spans, for example, are differences between spans that no table holds.
     """
     if kind == "metric":
-        return _metric_series(reader, service, signal, span)
+        return signal
     if kind == "log":
-        return _template_series(reader, service, signal, span)
+        return (
+            "error records a minute" if signal == _ERROR_LOGS else "records a minute" if is_template(signal) else None
+        )
+    return _SPAN_SERIES[signal][0] if kind == "span" and signal in _SPAN_SERIES else None
+
+
+def is_template(signal: str) -> bool:
+    """Say whether a log signal is a template id: 16 hex digits."""
+    try:
+        return len(signal) == 16 and telemetry.parse_id(signal) >= 0
+    except ValueError:
+        return False
+
+
+def signal_series(reader: Reads, service: str, kind: str, signal: str, span: Range) -> pa.Table:
+    """One signal of a service over a range: t, value, in order of time; empty where `series_title` is None.
+
+    A template that the service itself did not log in the range is counted over all services: callers name whom
+    they miss.
+    """
+    if series_title(kind, signal) is None:
+        return pa.table({"t": pa.array([], pa.int64()), "value": pa.array([], pa.float64())})
+    if kind == "metric":
+        return _metric_series(reader, service, signal, span)
     if kind == "span":
         return _span_series(reader, service, signal, span)
-    return _empty_series()
+    if signal == _ERROR_LOGS:
+        return _count_series(reader, "severity_number >= 17 AND service = ?", [service], span)
+    template = current_template(reader, telemetry.parse_id(signal))
+    own = _count_series(reader, "template_id = ? AND service = ?", [template, service], span)
+    if any(own.column("value").to_pylist()):
+        return own
+    return _count_series(reader, "template_id = ?", [template], span)
 
 
-def _empty_series() -> pa.Table:
-    return pa.table({"t": pa.array([], pa.int64()), "value": pa.array([], pa.float64())})
+def current_template(reader: Reads, template: int) -> int:
+    """Return what a template id has become by generalising or editing; the id itself where nothing changed it."""
+    row = _one(reader.query("SELECT to_id FROM lineage_map WHERE from_id = ? LIMIT 1", [template]))
+    newest: int = row.get("to_id", template)
+    return newest
 
 
 def _metric_series(reader: Reads, service: str, metric: str, span: Range) -> pa.Table:
@@ -274,41 +315,23 @@ def _metric_series(reader: Reads, service: str, metric: str, span: Range) -> pa.
     )
 
 
-def _template_series(reader: Reads, service: str, signal: str, span: Range) -> pa.Table:
-    try:
-        template = telemetry.parse_id(signal)
-    except ValueError:
-        return _error_series(reader, service, span)
+def _count_series(reader: Reads, condition: str, params: list[Any], span: Range) -> pa.Table:
+    """Log records a minute that meet a condition of this module, 0 for minutes without any."""
     return reader.query(
         f"""
         WITH counted AS (
             SELECT epoch_us(minute) AS minute, sum(count)::DOUBLE AS value FROM log_counts
-            WHERE service = ? AND template_id = ? AND {_within("minute")} GROUP BY 1)
+            WHERE {condition} AND {_within("minute")} GROUP BY 1)
         SELECT step // 1000 AS t, coalesce(value, 0) AS value
         FROM range(?::BIGINT, ?::BIGINT, {MINUTE_US}) AS steps(step) LEFT JOIN counted ON minute = step
         ORDER BY 1 LIMIT {MAX_POINTS}
         """,
-        [service, template, span.since, span.until, span.since // MINUTE_US * MINUTE_US, span.until],
+        [*params, span.since, span.until, span.since // MINUTE_US * MINUTE_US, span.until],
     )
-
-
-def _error_series(reader: Reads, service: str, span: Range) -> pa.Table:
-    return reader.query(
-        f"""
-        SELECT epoch_ms(minute) AS t, (sum(count) FILTER (severity_number >= 17))::DOUBLE AS value FROM log_counts
-        WHERE service = ? AND {_within("minute")} GROUP BY 1 ORDER BY 1 LIMIT {MAX_POINTS}
-        """,
-        [service, span.since, span.until],
-    )
-
-
-def span_series_title(signal: str) -> str:
-    """Return in words what `signal_series` shows for a span signal."""
-    return f"{_SPAN_SERIES.get(signal, _SPAN_DURATION)[0]}, in steps of 10 s"
 
 
 def _span_series(reader: Reads, service: str, signal: str, span: Range) -> pa.Table:
-    value = _SPAN_SERIES.get(signal, _SPAN_DURATION)[1]
+    value = _SPAN_SERIES[signal][1]
     return reader.query(
         f"""
         SELECT epoch_us(time) // 10000000 * 10000 AS t, ({value})::DOUBLE AS value FROM spans
@@ -377,10 +400,10 @@ def service_names(reader: Reads) -> list[str]:
     return names
 
 
-def template_texts(reader: Reads, ids: Sequence[int]) -> dict[int, str]:
-    """Texts of templates by id; ids that the store does not know are left out."""
-    rows = reader.query(
-        "SELECT template_id, any_value(template) AS text FROM templates WHERE list_contains(?, template_id) GROUP BY 1",
-        [list(ids)],
+def template_texts(reader: Reads, signals: Sequence[str]) -> dict[str, str]:
+    """Texts of the signals that are template ids, as lineage has it today; others are left out."""
+    found = reader.query(
+        f"WITH {_TEXTS} SELECT signal, text FROM texts WHERE list_contains(?, signal)",
+        [sorted({signal for signal in signals if is_template(signal)})],
     )
-    return {row["template_id"]: row["text"] for row in rows.to_pylist()}
+    return {row["signal"]: row["text"] for row in found.to_pylist()}

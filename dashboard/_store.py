@@ -12,7 +12,7 @@ def store_url() -> str:
     return os.environ.get("FAULTLINE_STORE") or "./faultline-data"
 
 
-@st.cache_resource(show_spinner=False, max_entries=4)
+@st.cache_resource(show_spinner=False, max_entries=4, on_release=Reader.close)
 def reader(url: str) -> Reader:
     """Return the process's reader of a store; it is opened once. Raises StoreError where it cannot be read."""
     return Store.open(url, create=False).reader()

@@ -150,7 +150,7 @@ def verdict_line(incident: dict[str, Any], suspect: dict[str, Any] | None) -> st
         f"confidence {percent(incident['confidence'])}" if incident["confidence"] is not None else "no confidence given"
     )
     share = f"{percent(suspect['share'])} of the suspicion"
-    on = f", on {suspect['signal']}" if suspect["signal"] else ""
+    on = f", on {suspect['signal']}"[:80] if suspect["signal"] else ""
     name = tag("b", escaped(suspect["service"]))
     if incident["verdict"] == "root_cause_found":
         return f"Suspected root cause: {name} {tag('span', escaped(f'{share}{on}; {sure}'), css='fl-soft')}"

@@ -6,9 +6,17 @@ from pathlib import Path
 
 import pytest
 
+from dashboard import _store
 from storage import Reader, Store
 
 from . import shop
+
+
+@pytest.fixture(scope="session", autouse=True)
+def closed_readers() -> Iterator[None]:
+    """Close the readers that pages opened: DuckDB complains about connections that outlive the interpreter."""
+    yield
+    _store.reader.clear()
 
 
 @pytest.fixture(scope="session")

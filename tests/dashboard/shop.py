@@ -36,6 +36,8 @@ TEMPLATES = [
     (17, "request <*> timed out after <*> ms"),
     (17, "unexpected input " + HOSTILE.replace("x", "<*>", 1)),
 ]
+OLD_TIMEOUT = "request 7 timed out after <*> ms"
+"""What the time-out's template was before it generalised."""
 MINUTES = 120
 ROOT_CAUSE_ID = "a1b2c3d4e5f60718"
 UNSURE_ID = "0badc0ffee000001"
@@ -257,8 +259,13 @@ def tables(end: datetime, seed: int = 1) -> dict[str, pa.Table]:
         "time": end, "app_id": "file:shop", "next": total, "read": total, "stored": total, "joined": 0,
         "dead_lettered": 0, "filtered": 0, "late": 0, "watermark": end, "closed": False,
     }  # fmt: skip
+    rule = {
+        "time": end, "kind": "generalise", "from_id": tm.template_id(OLD_TIMEOUT),
+        "to_id": tm.template_id(TEMPLATES[3][1]),
+        "recipe": [[{"text": "7", "param": None}], [{"text": None, "param": 0}]],
+    }  # fmt: skip
     rows = {
-        "logs": logs, "metrics": metrics, "spans": _spans(end, fault), "templates": _templates(logs),
+        "lineage": [rule], "logs": logs, "metrics": metrics, "spans": _spans(end, fault), "templates": _templates(logs),
         "log_counts": _counts(logs), "anomalies": _anomalies(fault, end), "incidents": _incidents(fault, end),
         "incident_events": _events(fault, end), "suspects": _suspects(end), "ledger": [ledger],
     }  # fmt: skip

@@ -93,8 +93,8 @@ def test_calls_are_the_call_graph(reader: Reader, everything: Range) -> None:
     [
         ("metric", "cpu_utilization", 0.6, 1.2),
         ("log", telemetry.format_id(TIMEOUT), 1, 30),
-        ("log", "errors", 1, 30),
-        ("span", "duration_p95", 400, 400),
+        ("log", "error_logs", 1, 30),
+        ("span", "duration_p95_us", 400, 400),
         ("span", "error_origins", 0, 1),
         ("span", "calls_received", 1, 1),
     ],
@@ -105,7 +105,31 @@ def test_a_signal_around_the_onset(reader: Reader, now: int, kind: str, signal: 
 
 
 def test_a_kind_without_series_is_empty(reader: Reader, everything: Range) -> None:
-    assert queries.signal_series(reader, "payments", "graph", "orders", everything).num_rows == 0
+    for kind, signal in (("graph", "orders"), ("log", "errors"), ("span", "own_time")):
+        assert queries.series_title(kind, signal) is None
+        assert queries.signal_series(reader, "payments", kind, signal, everything).num_rows == 0
+
+
+def test_a_template_that_only_others_logged_is_counted_over_all(reader: Reader, now: int) -> None:
+    signal, span = telemetry.format_id(TIMEOUT), Range(now - HOUR // 12, now)
+    everyone = sum(queries.signal_series(reader, "nobody", "log", signal, span).column("value").to_pylist())
+    one = sum(queries.signal_series(reader, "payments", "log", signal, span).column("value").to_pylist())
+    assert everyone > one > 0
+
+
+def test_only_template_ids_have_texts(reader: Reader) -> None:
+    known = telemetry.format_id(TIMEOUT)
+    assert queries.template_texts(reader, ["cpu", "12", "f" * 16, known]) == {known: shop.TEMPLATES[3][1]}
+    assert queries.current_template(reader, TIMEOUT) == TIMEOUT
+
+
+def test_a_template_that_has_moved_on_is_followed(reader: Reader, now: int) -> None:
+    old, span = telemetry.template_id(shop.OLD_TIMEOUT), Range(now - HOUR // 12, now)
+    assert queries.current_template(reader, old) == TIMEOUT
+    hexed = telemetry.format_id(old)
+    assert queries.template_texts(reader, [hexed]) == {hexed: shop.TEMPLATES[3][1]}
+    series = [queries.signal_series(reader, "orders", "log", telemetry.format_id(id_), span) for id_ in (old, TIMEOUT)]
+    assert series[0].equals(series[1])
 
 
 def test_templates_by_text_service_and_severity(reader: Reader, everything: Range, end: datetime) -> None:
