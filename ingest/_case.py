@@ -96,8 +96,7 @@ def _refuse_bad(path: Path, header: _csv.Header, rows: _csv.Rows) -> None:
         return int(rows.number[row]) + header.rows + 1
 
     for number, text in rows.broken:
-        if text:
-            raise SourceError(f"{path}: line {number + header.rows + 1} has not {header.width} cells: {text[:60]!r}")
+        raise SourceError(f"{path}: line {number + header.rows + 1} has not {header.width} cells: {text[:60]!r}")
     if not rows.timed.all():
         row = int(np.argmin(rows.timed))
         raise SourceError(

@@ -106,7 +106,7 @@ class TextReader:
 
 
 class CsvReader:
-    """A metric table. Position: number of the next data row; blank and broken lines count as rows."""
+    """A metric table. Position: number of the next data row; a blank line is a row of empty cells."""
 
     def __init__(self, file: TextFile, partition: Partition, service: str | None) -> None:
         self.partition, self._row, self._file = partition, 0, file
@@ -146,14 +146,10 @@ class CsvReader:
         rows = _csv.parse_rows(chunk.data, self.header)
         self._row += rows.lines
         for number, text in rows.broken:
-            if text:
-                letters.add(start + number, "bad_row", f"want {self.header.width} cells", text)
-        blank = sum(not text for _, text in rows.broken)
+            letters.add(start + number, "bad_row", f"want {self.header.width} cells", text)
         metrics, empty = self._points(rows, start, clock, letters)
-        read = len(metrics) + letters.units + empty + blank
-        return Batch(
-            self.partition, start, self._row, read, empty + blank, metrics=metrics, dead_letters=letters.table()
-        )
+        read = len(metrics) + letters.units + empty
+        return Batch(self.partition, start, self._row, read, empty, metrics=metrics, dead_letters=letters.table())
 
     def _points(self, rows: _csv.Rows, start: int, clock: Clock, letters: DeadLetters) -> tuple[pa.Table, int]:
         """Return METRICS rows, row by row, and how many cells were empty."""

@@ -14,7 +14,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))  # helpers beside this file, whatever folder a test lies in
 
-from kafka_broker import BrokerUnavailable, KafkaBroker  # noqa: E402
+from kafka_broker import BrokerUnavailable, KafkaBroker
 
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 

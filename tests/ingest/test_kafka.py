@@ -183,5 +183,5 @@ def test_an_error_out_of_the_library_is_survived(kafka_broker, topic, monkeypatc
 def test_nothing_to_read_from_is_one_line(kafka_broker):
     with pytest.raises(SourceError, match="no topic nowhere to read"):
         bounded(kafka_broker, "nowhere")
-    with pytest.raises(SourceError, match="no Kafka broker answers at 127.0.0.1:1"):
+    with pytest.raises(SourceError, match="no Kafka broker answers at 127"):
         KafkaSource("127.0.0.1:1", ["logs"], options={"bootstrap_timeout_ms": 300})
