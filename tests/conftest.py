@@ -12,7 +12,7 @@ from typing import NoReturn
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))  # helpers beside this file, whatever folder a test lies in
+sys.path.insert(0, str(Path(__file__).parent))  # modules beside this file, whatever folder a test lies in
 
 from kafka_broker import BrokerUnavailable, KafkaBroker
 

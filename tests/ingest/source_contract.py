@@ -1,4 +1,4 @@
-"""What every source must do, whatever it reads from: helpers and checks shared by the source tests."""
+"""What every source must do, whatever it reads from: reading and checks shared by the source tests."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
