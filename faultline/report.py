@@ -111,7 +111,7 @@ class _run:
         with FilesSink(telemetry) as sink:
             simulate(sink, start=BEGAN, seconds=round(seconds), seed=seed, faults=faults)
         store = Store.open(self._folder / "store")
-        source = FilesSource([telemetry])
+        source = FilesSource([telemetry], once=True)
         accounting = run_pipeline(source, store, settings, once=True, stop=threading.Event())
         shutil.rmtree(telemetry)
         self.lines = accounting.total.read
