@@ -104,7 +104,7 @@ def test_rows_that_cannot_be_accounted_for_are_refused(store: Store, partition: 
     with pytest.raises(ValueError, match="want names of"):
         writer.commit({"log": logs}, [Move.of(partition, 0, 3)])
     with pytest.raises(ValueError, match="one move an app id"):
-        writer.commit({"logs": logs}, [Move.of(partition, 3, 0)])
+        writer.commit({"logs": logs}, [Move.of(partition, 0, 3)] * 2)
     with pytest.raises(ValueError, match="outside the commit's moves"):
         writer.commit({"logs": logs}, [Move.of(partition, 0, 3)], [Snapshot("partition:app-a", 4, 1, b"")])
     commit_logs(writer, partition, 0, 3)
