@@ -11,7 +11,7 @@ from rca._baselines import BASELINES, unit_hash
 from rca._evidence import Diagnosis, Evidence, EvidenceRow, Suspect
 from rca._findings import Finding, number
 from rca._granger import granger
-from rca._graph import learned, path_to_pain
+from rca._graph import learned, path_to_pain, walk_weights
 from rca._logs import log_findings
 from rca._metrics import load_ratios, metric_findings
 from rca._onset import find_onset
@@ -138,7 +138,7 @@ def _evidence_scores(case: _Case, method: str) -> tuple[Board, Floats, float]:
     state = board(case.services, findings, evidence.calls)
     scores = service_scores(state)
     graph = _graph(case, state, findings, method)
-    walked = pagerank(graph * np.maximum(scores, 1e-9)[None, :], scores**2)
+    walked = pagerank(walk_weights(graph, scores), scores)
     scores = walked * (scores.max(initial=0.0) / max(walked.max(initial=0.0), 1e-12))
     return state, scores, confidence(state, scores, surge(state, load))
 

@@ -48,6 +48,16 @@ def _strongest(findings: Sequence[Finding], place: dict[tuple[str, str], int]) -
     return chosen
 
 
+def walk_weights(graph: Floats, scores: Floats) -> Floats:
+    """Return the weights of the walk: to a cause as suspicious as it is, to stay as suspicious as one is oneself.
+
+    Edge weights are taken relative to the strongest one out of a service, so that only their proportions matter.
+    """
+    strongest = graph.max(axis=1, initial=0.0)[:, None]
+    relative = np.divide(graph, strongest, out=np.zeros_like(graph), where=strongest > 0)
+    return np.asarray(relative * scores[None, :] + np.diag(scores))
+
+
 def path_to_pain(start: int, calls: Floats, scores: Floats, least: float) -> list[int]:
     """Walk from a service to the most suspicious of its callers, as long as there is one with a score of `least`."""
     path = [start]

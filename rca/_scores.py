@@ -9,8 +9,12 @@ import numpy as np
 from rca._findings import Finding
 from rca._panel import Floats
 
-_KIND_WEIGHT = {"metric": 1.0, "log": 1.0, "span": 1.0}
-_EXPLAINED = 0.7
+_KIND_WEIGHT = {"metric": 0.7, "log": 1.0, "span": 1.0}
+"""Metrics move for many reasons; a new error or a slow way has few."""
+_CAUSES = ("cause", "other", "load", "host", "callee")
+_SYMPTOMS = ("symptom", "blame")
+_LESSER = 0.5
+_EXPLAINED = 0.85
 """Largest share of a symptom that an at least equally suspicious callee takes away."""
 
 
@@ -42,16 +46,22 @@ def board(services: Sequence[str], findings: Sequence[Finding], calls: Mapping[t
 
 
 def service_scores(state: Board) -> Floats:
-    """Return the evidence of each service: the best finding of each kind, symptoms less what callees explain."""
-    cause, symptom = (
-        _by_kind(state, roles) for roles in (("cause", "blame", "other", "load", "host", "callee"), ("symptom",))
-    )
-    whole = np.maximum(cause, symptom) @ np.array(list(_KIND_WEIGHT.values()))
+    """Return the evidence of each service: per kind its best cause and best symptom, less what callees explain.
+
+    A symptom (slow or failing answers, and being named by callers) is explained by a called service in which more is
+    wrong. The lesser of cause and symptom counts in part: a busy cpu where answers are slow says more than either.
+    """
+    cause, symptom = _by_kind(state, _CAUSES), _by_kind(state, _SYMPTOMS)
+    whole = _combined(cause, symptom)
     callee = np.max(np.where(state.calls > 0, whole[None, :], 0.0), axis=1, initial=0.0)
     with np.errstate(divide="ignore", invalid="ignore"):
         explained = _EXPLAINED * np.minimum(np.nan_to_num(callee / whole), 1.0)
-    left = symptom * (1 - explained)[:, None]
-    return np.asarray(np.maximum(cause, left) @ np.array(list(_KIND_WEIGHT.values())))
+    return _combined(cause, symptom * (1 - explained)[:, None])
+
+
+def _combined(cause: Floats, symptom: Floats) -> Floats:
+    both = np.maximum(cause, symptom) + _LESSER * np.minimum(cause, symptom)
+    return np.asarray(both @ np.array(list(_KIND_WEIGHT.values())))
 
 
 def _by_kind(state: Board, roles: tuple[str, ...]) -> Floats:
