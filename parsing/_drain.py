@@ -1,15 +1,14 @@
 """Drain's fixed-depth tree as the core that groups masked messages (He et al., "Drain: An Online Log Parsing Approach
 with Fixed Depth Tree", ICWS 2017), on the `Drain` class of drain3. Saved in our own format; drain3's is not used."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from drain3.drain import Drain, LogCluster, Node
 
 from parsing._masks import normalise
+from parsing._skeleton import OVERFLOW
 from telemetry import WILDCARD
-
-OVERFLOW = 0
-"""Cluster of what comes after the limit on clusters is reached; its template is one wildcard."""
 
 
 class DrainEngine:
@@ -19,21 +18,21 @@ class DrainEngine:
         self._drain = Drain(sim_th=similarity, depth=depth, param_str=WILDCARD)
         self._max_clusters = max_clusters
 
-    def learn(self, masked: str) -> tuple[int, str]:
-        """Return the cluster of a masked message and that cluster's template, having learnt from the message."""
-        tokens = masked.split(" ") if masked else []
+    def learn(self, parts: Sequence[str]) -> tuple[int, list[tuple[int, str]]]:
+        """Return the cluster of a message, and that cluster with its template, having learnt from the message."""
+        tokens = "".join(parts).split(" ") if parts else []
         drain = self._drain
         cluster = drain.tree_search(drain.root_node, tokens, drain.sim_th, False)
         if cluster is None:
             if drain.clusters_counter >= self._max_clusters:
-                return OVERFLOW, WILDCARD
+                return OVERFLOW, []
             drain.clusters_counter += 1
             cluster = LogCluster(tokens, drain.clusters_counter)
             drain.id_to_cluster[cluster.cluster_id] = cluster
             drain.add_seq_to_prefix_tree(drain.root_node, cluster)
         else:
             cluster.log_template_tokens = tuple(drain.create_template(tokens, cluster.log_template_tokens))
-        return cluster.cluster_id, normalise(" ".join(cluster.log_template_tokens))
+        return cluster.cluster_id, [(cluster.cluster_id, normalise(" ".join(cluster.log_template_tokens)))]
 
     def snapshot(self) -> dict[str, Any]:
         """Return clusters and tree as JSON, in order."""

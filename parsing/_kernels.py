@@ -29,8 +29,39 @@ def _mix(state, value):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
+def _wild_word(data, start, end):  # type: ignore[no-untyped-def]
+    """Hash a word with digits: what is constant in it is its head (`core.12`, `CPU#0`) and its full stops at the end.
+
+    Two letters or more and one digit (`ssh2`, `eth0`) is an ordinary word: -> 0.
+    """
+    stop = end
+    while stop > start and data[stop - 1] == 46:
+        stop -= 1
+    first = start
+    while first < stop and KIND[data[first]] != _DIGIT:
+        first += 1
+    letters = start
+    while letters < first and ((KIND[data[letters]] == _LETTER and data[letters] < 128) or data[letters] in (45, 95)):
+        letters += 1
+    plain = start
+    while plain < first and KIND[data[plain]] == _LETTER and data[plain] < 128:
+        plain += 1
+    if first == stop - 1 and plain == first and first - start >= 2:
+        return np.uint64(0)
+    state = _mix(_WILD, np.uint64(end - stop))
+    marks = letters
+    while marks < first and data[marks] in (35, 46, 47):
+        marks += 1
+    if marks == first and marks > letters:
+        for i in range(start, first):
+            state = _mix(state, np.uint64(data[i]))
+    return state
+
+
+@njit(cache=True)
 def fingerprint(data, start, end):  # type: ignore[no-untyped-def]
     """Hash the shape of data[start:end]: words with a digit count as one wildcard, runs of space as one space."""
+    begin = start
     state = _BASIS
     word = _BASIS
     in_word = False
@@ -40,6 +71,8 @@ def fingerprint(data, start, end):  # type: ignore[no-untyped-def]
     for i in range(start, end + 1):
         kind = KIND[data[i]] if i < end else np.uint8(_SPACE)
         if kind >= _LETTER:
+            if not in_word:
+                begin = i
             in_word = True
             digit = digit or kind == _DIGIT
             word = _mix(word, np.uint64(data[i]))
@@ -47,7 +80,10 @@ def fingerprint(data, start, end):  # type: ignore[no-untyped-def]
         if in_word:
             if space and words > 0:
                 state = _mix(state, np.uint64(32))
-            state = _mix(state, _WILD if digit else word)
+            if digit:
+                wild = _wild_word(data, begin, i)
+                word = word if wild == 0 else wild
+            state = _mix(state, word)
             in_word = False
             digit = False
             space = False

@@ -1,4 +1,4 @@
-"""From a message to the words its template is learnt from: parameters masked, one generic set of rules for all."""
+"""From a message to the tokens its template is learnt from: parameters masked, one generic set of rules for all."""
 
 import re
 from collections.abc import Sequence
@@ -7,14 +7,38 @@ import re2
 
 from telemetry import WILDCARD, SettingsError
 
-TOKEN = re.compile(r"[A-Za-z0-9_\-./@#$%&*+\\~^\u0080-\U0010ffff]+|[\t-\r ]+|[^A-Za-z0-9\t-\r ]")
-"""Words, runs of blanks, and single other characters: the same division as `_kernels.fingerprint` makes."""
+_JOINED = r"A-Za-z0-9_\-./@#$%&*+\\~^\u0080-\U0010ffff"
+_TOKEN = re.compile(rf"<\*>|[{_JOINED}]+|[\t-\r ]+|[^A-Za-z0-9\t-\r ]")
 _TOKEN_CAP = 512
-_DIGIT = re.compile(r"[0-9]")
 _BLANKS = " \t\n\r\x0b\x0c"
 
-# Wildcards with nothing but joining punctuation between them are one parameter.
-_GLUED = re.compile(r"<\*>(?:[.,:/#@=+|_-]?<\*>)+")
+_DIGIT = re.compile(r"[0-9]")
+_VERSIONED = re.compile(r"[A-Za-z]{2,}[0-9]$")
+_PREFIXED = re.compile(r"((?:[A-Za-z_-]+[.#/]+)|\.{2,}|#)[0-9]")
+_LITERAL_VALUES = frozenset({"true", "false", "null", "True", "False", "None", "nil", "NULL", "TRUE", "FALSE"})
+_HOST = re.compile(
+    r"(?:[A-Za-z0-9-]+\.)+(?:com|net|org|edu|gov|mil|biz|info|local|internal"
+    r"|cn|uk|de|jp|tw|kr|fr|nl|ru|br|au|ca|ch|se|es|pl|eu|hk|at|be|dk|fi|no|nz|za|mx|ar|tr|gr|cz|il|sg)$"
+)
+_PATH = re.compile(r"/[A-Za-z0-9_.-]|[A-Za-z][\w.-]*(?:/[\w.-]+){2,}$|~/")
+_QUALIFIED = re.compile(r"[A-Za-z_][\w-]*(?:\.[A-Za-z_][\w$-]*){2,}(?:/[\w.$-]*)?$")
+_LONG_HEX = re.compile(r"[a-f]{8,}$|[A-F]{8,}$")
+
+_MONTH = r"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]*"
+_DAY = r"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*"
+_TEXT_MASKS = (
+    (re.compile(r"\b(?:[0-9A-Fa-f]{2}:){3,}[0-9A-Fa-f]{2}\b"), WILDCARD),
+    (re.compile(rf"\b(?:{_DAY},? )?{_MONTH} +\d{{1,2}} \d\d:\d\d:\d\d(?: [A-Z]{{3,4}})?(?: \d{{4}})?\b"), "<*>:<*>:<*>"),
+    (re.compile(r"(?<![\w:.])\d{1,2}:\d\d(?::\d\d)?(?:\.\d+)?(?![\w:])"), WILDCARD),
+    (re.compile(r"(?<!\S)<\d+ (?:sec|second|ms|min)s?\b"), WILDCARD),
+    (re.compile(r"\b\d+ bytes(?: \([\d.]+ [KMGT]i?B\))?(?= \w)"), WILDCARD),
+    (re.compile(r'="[^"]*"'), '="<*>"'),
+    (re.compile(r"(?<!\S)\(\)"), "(<*>)"),
+)
+
+# Wildcards that touch are one parameter; so are addresses written with colons, and lists of three or more.
+_GLUED = re.compile(r"<\*>(?:[.+|_-]?<\*>)+")
+_COLONS = re.compile(r"<\*>(?::<\*>){3,}")
 _LISTED = re.compile(r"<\*>(?:(?:, ?| )<\*>){2,}")
 
 
@@ -30,27 +54,60 @@ def compile_masks(patterns: Sequence[str]) -> list["re2._Regexp"]:
     return compiled
 
 
-def mask(message: str, masks: Sequence["re2._Regexp"] = ()) -> str:
-    """Return the message with single blanks between words and `<*>` for every word that holds a digit.
+def tokenise(message: str, masks: Sequence["re2._Regexp"] = ()) -> list[str]:
+    """Return the message's tokens: words or `<*>` for parameters, single blanks, other characters.
 
-    Text after the 512th word or punctuation mark is one more `<*>`.
+    Text after the 512th word or punctuation mark is one more `<*>`. Every message that the fingerprint takes for the
+    same shape fits the template these tokens make (`_kernels.fingerprint` must tell apart what is told apart here).
     """
     for pattern in masks:
         message = pattern.sub(WILDCARD, message)
-    parts: list[str] = []
+    for mask, instead in _TEXT_MASKS:
+        message = mask.sub(instead, message)
+    tokens: list[str] = []
     words = 0
-    for token in TOKEN.findall(message):
+    for found in _TOKEN.finditer(message):
+        token = found.group()
         if token[0] in _BLANKS:
-            parts.append(" ")
+            tokens.append(" ")
             continue
         if words >= _TOKEN_CAP:
-            parts.append(WILDCARD)
+            tokens.append(WILDCARD)
             break
         words += 1
-        parts.append(WILDCARD if _DIGIT.search(token) else token)
-    return "".join(parts).strip(_BLANKS)
+        tokens += _word(token)
+    return _collapse("".join(tokens).strip(" "))
+
+
+def _word(token: str) -> list[str]:
+    """Return a word without a full stop at its end, masked, and the full stop."""
+    core = token.rstrip(".")
+    if not core or token == WILDCARD:
+        return [token]
+    if _PATH.match(core):
+        return [WILDCARD]
+    end = [token[len(core) :]] if len(core) < len(token) else []
+    if core in _LITERAL_VALUES or _QUALIFIED.match(core) or _HOST.match(core) or _LONG_HEX.match(core):
+        return [WILDCARD, *end]
+    if not _DIGIT.search(core) or _VERSIONED.match(core):
+        return [core, *end]
+    prefix = _PREFIXED.match(core)
+    return [prefix.group(1), WILDCARD, *end] if prefix else [WILDCARD, *end]
+
+
+_RETOKEN = re.compile(rf"(?:[{_JOINED}]|<\*>)+|[\t-\r ]|[^A-Za-z0-9\t-\r ]")
+
+
+def _collapse(masked: str) -> list[str]:
+    return _RETOKEN.findall(normalise(masked))
+
+
+def is_word(token: str) -> bool:
+    """Return whether a token is a word or parameter, as opposed to a blank or punctuation."""
+    return len(token) > 1 or token.isalnum()
 
 
 def normalise(template: str) -> str:
-    """Return the template as it is shown and hashed: touching wildcards are one."""
-    return _GLUED.sub(WILDCARD, template)
+    """Return the template as it is shown and hashed: wildcards that belong together are one."""
+    template = _COLONS.sub(WILDCARD, _GLUED.sub(WILDCARD, template))
+    return _LISTED.sub(WILDCARD, template)

@@ -12,9 +12,10 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from parsing._columns import Ints, flat
-from parsing._drain import OVERFLOW, DrainEngine
-from parsing._masks import compile_masks, mask
+from parsing._drain import DrainEngine
+from parsing._masks import compile_masks, tokenise
 from parsing._settings import ParserSettings
+from parsing._skeleton import OVERFLOW, SkeletonEngine
 from telemetry import WILDCARD
 
 _FIRST_SIZE = 1024
@@ -33,7 +34,11 @@ class Miner:
     """Assigns a template to each message of one stream."""
 
     def __init__(self, settings: ParserSettings) -> None:
-        self._engine = DrainEngine(settings.similarity, settings.depth, settings.max_clusters)
+        self._engine: SkeletonEngine | DrainEngine = (
+            DrainEngine(settings.similarity, settings.depth, settings.max_clusters)
+            if settings.engine == "drain3"
+            else SkeletonEngine(settings.max_clusters)
+        )
         self._masks = compile_masks(settings.masks)
         self._max_fingerprints = settings.max_fingerprints
         self._clock = 0
@@ -68,15 +73,13 @@ class Miner:
             if row >= len(messages):
                 break
             text = data[offsets[row] : offsets[row + 1]].tobytes().decode()
-            change = self._learn(unseen[0], text, row)
-            if change is not None:
-                changes.append(change)
+            changes += self._learn(unseen[0], text, row)
         self._clock += len(messages)
         return out, changes
 
-    def _learn(self, key: np.uint64, text: str, row: int) -> Change | None:
-        cluster, template = self._engine.learn(mask(text, self._masks))
-        change = self._set_template(cluster, template, row)
+    def _learn(self, key: np.uint64, text: str, row: int) -> list[Change]:
+        cluster, updates = self._engine.learn(tokenise(text, self._masks))
+        changes = [self._set_template(number, template, row) for number, template in updates]
         if self._count >= self._max_fingerprints:
             self._forget()
         if self._count == len(self._slot_key):
@@ -94,7 +97,7 @@ class Miner:
             from parsing._kernels import insert
 
             insert(self._keys, self._slots, key, self._count - 1)
-        return change
+        return list(dict.fromkeys(change for change in changes if change is not None))
 
     def _set_template(self, cluster: int, template: str, row: int) -> Change | None:
         known = cluster < self._clusters

@@ -30,7 +30,7 @@ class ParserSettings:
     max_fingerprints: int = 200_000
     similarity: float = 0.4
     depth: int = 4
-    engine: str = "drain3"
+    engine: str = "skeleton"
 
     def __post_init__(self) -> None:
         _require(self.engine in ENGINES, "engine", self.engine, f"one of {', '.join(ENGINES)}")

@@ -1,0 +1,214 @@
+"""The default engine: group messages of one skeleton, and let a word become a parameter when its values grow many.
+
+A message's skeleton is its punctuation and blanks with a place for each word. Messages of one skeleton begin as
+clusters of their own (words with digits are parameters from the start). Clusters that differ in one word, or in two,
+are merged once that place has shown more than a few values, one value being enough to expect more after `key=`. Merging
+is the only change there is, so templates only ever generalise, and what is looked up is found by hash: the cost of a
+message does not grow with the number of clusters.
+
+The idea that few-valued words are part of the event and many-valued ones parameters is that of Brain (Yu et al.,
+"Brain: Log Parsing with Bidirectional Parallel Tree", IEEE TSC 2023) and of frequency-based parsers before it.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import combinations
+from typing import Any, NamedTuple
+
+import xxhash
+
+from parsing._masks import is_word, normalise
+from telemetry import WILDCARD
+
+OVERFLOW = 0
+"""Cluster of what comes after the limit on clusters is reached; its template is one wildcard."""
+
+_FEW = 5
+_NAMING = frozenset({"user", "User", "username", "host", "hostname", "uid", "gid", "pid"})
+_NAMED = {(name,) for name in _NAMING}
+_MOST_WORDS_SINGLY = 40
+_MOST_WORDS_IN_PAIRS = 10
+
+Words = tuple[str, ...]
+
+
+@dataclass
+class _Cluster:
+    shape: Words  # tokens, "" where a word stands
+    words: Words
+    members: list[int]  # its number, and those of clusters merged into it
+    alive: bool = True
+
+
+@dataclass
+class _Shape:
+    """Clusters of one skeleton."""
+
+    exact: dict[Words, _Cluster] = field(default_factory=dict)
+    near: dict[int, list[_Cluster]] = field(default_factory=dict)  # by words with one or two places left open
+    values: frozenset[int] = frozenset()  # places that follow `key=` or `user `
+
+
+class SkeletonEngine:
+    """Groups tokens of masked messages into clusters numbered from 1 in order of appearance."""
+
+    def __init__(self, max_clusters: int) -> None:
+        self._max_clusters = max_clusters
+        self._shapes: dict[Words, _Shape] = {}
+        self._alive: dict[int, _Cluster] = {}  # by the number of the last member, in order of making
+        self._count = 0
+
+    def learn(self, tokens: Sequence[str]) -> tuple[int, list[tuple[int, str]]]:
+        """Return the cluster of a message, and every (cluster, template) that is new or has changed."""
+        shape = tuple("" if _may_vary(token) else token for token in tokens)
+        words = tuple(token for token in tokens if _may_vary(token))
+        same = self._shapes.get(shape)
+        found = same.exact.get(words) if same else None
+        if found is not None:
+            return found.members[0], []
+        openings = list(_openings(words))
+        found = _covering(same, words, openings) if same else None
+        if found is not None:
+            return found.members[0], []
+        if len(self._alive) >= self._max_clusters:
+            return OVERFLOW, []
+        if same is None:
+            same = self._shapes[shape] = _Shape(values=_value_places(shape))
+        self._count += 1
+        merged = self._settle(same, _Cluster(shape, words, [self._count]), openings)
+        text = _text(merged)
+        return self._count, [(number, text) for number in merged.members]
+
+    def _settle(self, same: _Shape, cluster: _Cluster, openings: list["_Opening"]) -> _Cluster:
+        """Add the cluster and merge while there is reason to; return what it ended up in."""
+        while True:
+            self._register(same, cluster, openings)
+            group = _mergeable(same, cluster, openings)
+            if group is None:
+                return cluster
+            words, parts = group
+            old = same.exact.get(words)
+            if old is not None and old not in parts:
+                parts = [old, *parts]
+            for part in parts:
+                part.alive = False
+                del same.exact[part.words], self._alive[part.members[-1]]
+            cluster = _Cluster(cluster.shape, words, [number for part in parts for number in part.members])
+            openings = list(_openings(words))
+
+    def _register(self, same: _Shape, cluster: _Cluster, openings: list["_Opening"]) -> None:
+        self._alive[cluster.members[-1]] = cluster
+        same.exact[cluster.words] = cluster
+        for opening in openings:
+            same.near.setdefault(opening.key, []).append(cluster)
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return the living clusters as JSON, in order."""
+        alive = [[one.shape, one.words, one.members] for one in self._alive.values()]
+        return {"count": self._count, "clusters": alive}
+
+    def restore(self, saved: dict[str, Any]) -> None:
+        """Take over what `snapshot` returned."""
+        self._count = saved["count"]
+        for shape, words, members in saved["clusters"]:
+            key = tuple(shape)
+            same = self._shapes.get(key)
+            if same is None:
+                same = self._shapes[key] = _Shape(values=_value_places(key))
+            cluster = _Cluster(key, tuple(words), members)
+            self._register(same, cluster, list(_openings(cluster.words)))
+
+
+def _may_vary(token: str) -> bool:
+    return is_word(token) and token not in _NAMING
+
+
+def _value_places(shape: Words) -> frozenset[int]:
+    """Return which places of a shape (counted among its words) follow `=` or the name of a kind of thing."""
+    places, place = set(), 0
+    for i, token in enumerate(shape):
+        if token == "":
+            if shape[i - 1 : i] == ("=",) or (shape[i - 1 : i] == (" ",) and shape[i - 2 : i - 1] in _NAMED):
+                places.add(place)
+            place += 1
+    return frozenset(places)
+
+
+class _Opening(NamedTuple):
+    """Words with one or two places left open, by which clusters that differ only there find each other."""
+
+    places: tuple[int, ...]
+    key: int
+    words: Words
+
+
+def _openings(words: Words) -> Iterator[_Opening]:
+    """Yield the openings of each place and pair of places.
+
+    Places that are parameters already take part: their clusters stand beside those with a constant there.
+    """
+    count = len(words)
+    places: list[tuple[int, ...]] = []
+    if count <= _MOST_WORDS_SINGLY:
+        places += [(place,) for place in range(count)]
+    if count <= _MOST_WORDS_IN_PAIRS:
+        places += list(combinations(range(count), 2))
+    for some in places:
+        opened = list(words)
+        for place in some:
+            opened[place] = WILDCARD
+        seed = some[0] << 16 | some[-1]
+        yield _Opening(some, xxhash.xxh3_64_intdigest("\0".join(opened).encode(), seed=seed), tuple(opened))
+
+
+def _constants(words: Words) -> int:
+    return sum(word != WILDCARD for word in words)
+
+
+def _may_cover(same: _Shape, places: tuple[int, ...], opened: Words) -> bool:
+    """Return whether a template with these places open says enough to stand for any words there."""
+    constants = _constants(opened)
+    if all(place in same.values for place in places):
+        return constants >= 1
+    return constants >= 2 and 2 * constants >= len(opened)
+
+
+def _covering(same: _Shape, words: Words, openings: list[_Opening]) -> _Cluster | None:
+    """Return a cluster that has parameters where `words` has constants and is equal elsewhere."""
+    for places, _, opened in openings:
+        if opened != words and (found := same.exact.get(opened)) is not None and _may_cover(same, places, opened):
+            return found
+    return None
+
+
+def _mergeable(same: _Shape, cluster: _Cluster, openings: list[_Opening]) -> tuple[Words, list[_Cluster]] | None:
+    """Return the words that `cluster` and others should become, and those others with it; None: no reason to merge."""
+    for places, key, opened in openings:
+        if len(same.near[key]) < 2:
+            continue
+        beside = same.near[key] = [one for one in same.near[key] if one.alive]
+        if len(beside) < 2 or not _may_merge(same, places, opened):
+            continue
+        if cluster.words == opened:
+            if _may_cover(same, places, opened):
+                return opened, beside
+        elif all(_many(same, place, beside) for place in places):
+            return opened, beside
+    return None
+
+
+def _may_merge(same: _Shape, places: tuple[int, ...], opened: Words) -> bool:
+    constants = _constants(opened)
+    if places[0] == 0 and 0 not in same.values and constants < 4:
+        return False
+    return constants >= 1 and 3 * constants >= len(opened)
+
+
+def _many(same: _Shape, place: int, clusters: list[_Cluster]) -> bool:
+    values = {one.words[place] for one in clusters}
+    return len(values) > (1 if place in same.values else _FEW)
+
+
+def _text(cluster: _Cluster) -> str:
+    words = iter(cluster.words)
+    return normalise("".join(token or next(words) for token in cluster.shape))
