@@ -48,15 +48,19 @@ class OwnMetrics:
         self._reasons: set[str] = set()
         self._partitions = _Partitions()
         self.registry.register(self._partitions)
-        own = {"registry": self.registry}
-        self._commits = Histogram("faultline_commit_seconds", "Time a commit took.", buckets=_COMMIT_BUCKETS, **own)
+        own = self.registry
+        self._commits = Histogram(
+            "faultline_commit_seconds", "Time a commit took.", buckets=_COMMIT_BUCKETS, registry=own
+        )
         self._rejects = Counter(
-            "faultline_dead_letters", "Input units rejected by this process, by reason.", ["reason"], **own
+            "faultline_dead_letters", "Input units rejected by this process, by reason.", ["reason"], registry=own
         )
         self._detected = Gauge(
-            "faultline_detected_until_seconds", "End of the last detection window, event time since the epoch.", **own
+            "faultline_detected_until_seconds",
+            "End of the last detection window, event time since the epoch.",
+            registry=own,
         )
-        self._open = Gauge("faultline_open_incidents", "Incidents that are not resolved.", **own)
+        self._open = Gauge("faultline_open_incidents", "Incidents that are not resolved.", registry=own)
 
     def beat(self) -> None:
         """Note that the loop has made a turn; /healthz fails once this stays away for `STALE_S`."""

@@ -48,7 +48,7 @@ def csv_bytes(table: pa.Table) -> bytes:
     sink = pa.BufferOutputStream()
     columns = [_csv_column(name, table[name]) for name in table.column_names]
     pa_csv.write_csv(pa.table(columns, names=table.column_names), sink, _NO_HEADER)
-    return sink.getvalue().to_pybytes()
+    return bytes(sink.getvalue().to_pybytes())
 
 
 def csv_header(names: list[str]) -> bytes:
@@ -70,9 +70,9 @@ def _csv_column(name: str, column: pa.ChunkedArray) -> pa.ChunkedArray | pa.Arra
 
 
 def _as_text(value: Any) -> str | None:
-    if value is None or isinstance(value, bytes):
-        return _plain("", value)
-    return json_bytes(value).decode().rstrip("\n")
+    if value is None:
+        return None
+    return str(_plain("", value)) if isinstance(value, bytes) else json_bytes(value).decode().rstrip("\n")
 
 
 def _formula_safe(column: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -117,8 +117,10 @@ def table_file(path: Path, schema: pa.Schema) -> Iterator[TableFile]:
     try:
         with handle:
             file = TableFile(handle, path.suffix, schema)
-            yield file
-            file.close()
+            try:
+                yield file
+            finally:
+                file.close()
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)

@@ -105,5 +105,6 @@ def _report(error: Exception) -> int:
 
 
 def _fail(message: str, code: int) -> int:
+    """Say what went wrong, on one line."""
     click.echo(f"faultline: error: {one_line(message)}", err=True)
     return code

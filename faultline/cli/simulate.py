@@ -17,7 +17,7 @@ FIRST_FAULT_S = 300
 BETWEEN_FAULTS_S = 600
 
 
-class _Time(click.ParamType):
+class _Time(click.ParamType[datetime]):
     """A time: ISO 8601 with a zone, or "now"; to the second."""
 
     name = "time"
