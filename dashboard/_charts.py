@@ -162,14 +162,14 @@ def _dot(ratio: float | None) -> float:
 
 
 def call_graph(
-    places: dict[str, tuple[float, float]], calls: list[dict[str, Any]], suspects: list[dict[str, Any]], text: str
+    places: dict[str, tuple[float, float]], calls: list[dict[str, Any]], suspects: list[dict[str, Any]], dark: bool
 ) -> Option:
     """Services and who calls whom; suspects coloured by role and sized by share, the others small and grey.
 
-    `places`: service -> (x, y) in 0..1; `text`: colour of labels. Hovering a service shows its neighbours only.
+    `places`: service -> (x, y) in 0..1. Hovering a service shows its neighbours only.
     """
     found = {suspect["service"]: suspect for suspect in suspects}
-    nodes = [_node(name, place, found.get(name), text) for name, place in sorted(places.items())]
+    nodes = [_node(name, place, found.get(name), dark) for name, place in sorted(places.items())]
     most = max((call["count"] for call in calls), default=1)
     links = [
         {
@@ -186,12 +186,7 @@ def call_graph(
     ]
     graph = {
         "type": "graph",
-        "layout": "none",
-        "roam": False,
-        "left": 60,
-        "right": 60,
-        "top": 24,
-        "bottom": 34,
+        "coordinateSystem": "cartesian2d",  # a layout of its own would stretch the circles with the picture
         "data": nodes,
         "links": links,
         "edgeSymbol": ["none", "arrow"],
@@ -200,16 +195,24 @@ def call_graph(
         "emphasis": {"focus": "adjacency", "lineStyle": {"opacity": 1}},
         "labelLayout": {"hideOverlap": False},
     }
-    return {"animation": False, "tooltip": {"confine": True, "formatter": "{b}"}, "series": [graph]}
+    axis = {"type": "value", "show": False, "min": 0, "max": 1}
+    return {
+        "animation": False,
+        "grid": {"left": 56, "right": 60, "top": 8, "bottom": 12},
+        "xAxis": axis,
+        "yAxis": {**axis, "inverse": True},
+        "tooltip": {"confine": True, "formatter": "{b}"},
+        "series": [graph],
+    }
 
 
-def _node(name: str, place: tuple[float, float], suspect: dict[str, Any] | None, text: str) -> Option:
+def _node(name: str, place: tuple[float, float], suspect: dict[str, Any] | None, dark: bool) -> Option:
+    text, ground = ("#e4e8ee", "#11151b") if dark else ("#1c2430", "#ffffff")
     role = suspect["role"] if suspect else None
     cause = role == "root_cause"
     return {
         "name": name,
-        "x": place[0] * 1000,
-        "y": place[1] * 600,
+        "value": list(place),
         "symbolSize": 12 + (26 * suspect["share"] ** 0.5 if suspect else 0),
         "itemStyle": {
             "color": ROLE_COLOURS.get(role or "", "#b4bcc8"),
@@ -221,6 +224,8 @@ def _node(name: str, place: tuple[float, float], suspect: dict[str, Any] | None,
             "position": "bottom",
             "distance": 4,
             "color": text,
+            "textBorderColor": ground,
+            "textBorderWidth": 2,
             "fontSize": 12,
             "fontWeight": "bold" if cause else "normal",
             "width": 110,

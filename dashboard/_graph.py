@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 _SWEEPS = 6
+_STAGGER = 0.06  # every second layer stands a line of text lower, so that names side by side do not run together
 
 
 def layout(names: Iterable[str], edges: Iterable[tuple[str, str]]) -> dict[str, tuple[float, float]]:
@@ -19,7 +20,11 @@ def layout(names: Iterable[str], edges: Iterable[tuple[str, str]]) -> dict[str, 
     for sweep in range(_SWEEPS):
         _sort_layers(layers[:: 1 if sweep % 2 == 0 else -1], near, layers)
     width = max(1, len(layers) - 1)
-    return {n: (i / width, y) for i, layer in enumerate(layers) for n, y in zip(layer, _rows(len(layer)), strict=True)}
+    return {
+        n: (i / width, 0.92 * y + _STAGGER * (i % 2))
+        for i, layer in enumerate(layers)
+        for n, y in zip(layer, _rows(len(layer)), strict=True)
+    }
 
 
 def _rows(count: int) -> list[float]:

@@ -59,7 +59,7 @@ def _rows(reader: queries.Reads, statuses: tuple[str, ...]) -> None:
 
 
 def _detail(reader: queries.Reads, incident_id: str) -> None:
-    st.page_link("pages/incidents.py", label="← All incidents", query_params={})
+    st.page_link("screens/incidents.py", label="← All incidents", query_params={})
     incident, at = queries.incident(reader, incident_id), view.read_clock(reader)
     if incident is None or at is None:
         view.show(
@@ -160,8 +160,7 @@ def _graph(reader: queries.Reads, incident: dict[str, Any], suspects: list[dict[
     kept = _kept(calls, [*incident["services"], *(suspect["service"] for suspect in suspects)])
     shown = [call for call in calls if call["caller"] in kept and call["callee"] in kept]
     places = layout(kept, [(call["caller"], call["callee"]) for call in shown])
-    text = "#e4e8ee" if st.context.theme.type == "dark" else "#1c2430"
-    option = charts.call_graph(places, shown, suspects, text)
+    option = charts.call_graph(places, shown, suspects, dark=st.context.theme.type == "dark")
     st.echarts_chart(option, height=400, key="graph", alt="Call graph with the suspects in colour")
 
 
@@ -247,7 +246,7 @@ def _signal(
     alt = f"{kind} signal of the suspect around the onset"
     st.echarts_chart(option, height=170, key=f"signal-{kind}-{signal}", alt=alt)
     if kind == "log" and queries.is_template(signal):
-        st.page_link("pages/logs.py", label="Read these records", query_params={"template": signal})
+        st.page_link("screens/logs.py", label="Read these records", query_params={"template": signal})
 
 
 def _spread(odd: pa.Table, incident: dict[str, Any]) -> None:

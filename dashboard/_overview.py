@@ -47,7 +47,7 @@ def _headline(reader: queries.Reads, minutes: int) -> None:
 
 
 def _calm(found: list[dict[str, Any]], at: view.Clock) -> None:
-    last = f"The last incident began {age(found[0]['onset'], at.now)}." if found else "There has been none so far."
+    last = f"The last incident began {at.ago(found[0]['onset'])}." if found else "There has been none so far."
     view.show(
         tag("div", "No open incidents", css="fl-title"),
         tag("div", escaped(last), css="fl-line fl-soft"),
@@ -65,7 +65,7 @@ def _broken(unresolved: list[dict[str, Any]], at: view.Clock) -> None:
             for incident in others:
                 incident_row(incident, at)
             if len(unresolved) > 1 + _LIST:
-                st.page_link("pages/incidents.py", label=f"All {len(unresolved)} open incidents")
+                st.page_link("screens/incidents.py", label=f"All {len(unresolved)} open incidents")
 
 
 def _lead(incident: dict[str, Any], at: view.Clock) -> None:
@@ -88,7 +88,7 @@ def _suspect(incident: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def _link(incident: dict[str, Any], label: str) -> None:
-    st.page_link("pages/incidents.py", label=label, query_params={"incident": incident["id"]})
+    st.page_link("screens/incidents.py", label=label, query_params={"incident": incident["id"]})
 
 
 def incident_row(incident: dict[str, Any], at: view.Clock) -> None:

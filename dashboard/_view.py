@@ -26,6 +26,10 @@ class Clock:
     live: bool
     newest: int
 
+    def ago(self, us: int) -> str:
+        """Return how long ago a time was, or for a replay, how long before its newest event."""
+        return age(us, self.now) if self.live else f"{duration(self.now - us)} before the newest data"
+
 
 def style() -> None:
     """Add the style sheet to the page."""
@@ -136,10 +140,10 @@ def incident_chips(incident: dict[str, Any]) -> str:
 def since_line(incident: dict[str, Any], at: Clock) -> str:
     """Return since when an incident lasts, or how long it lasted, as HTML."""
     onset = incident["onset"]
-    began = tag("b", escaped(clock(onset, day_of=at.now)))
+    began = tag("b", escaped(clock(onset, day_of=at.now if at.live else None)))
     if incident["status"] == "resolved":
-        return f"{began}, {escaped(age(onset, at.now))}, for {escaped(duration(incident['updated'] - onset))}"
-    return f"Since {began}, {escaped(age(onset, at.now))}"
+        return f"{began}, {escaped(at.ago(onset))}, for {escaped(duration(incident['updated'] - onset))}"
+    return f"Since {began}, {escaped(at.ago(onset))}"
 
 
 def verdict_line(incident: dict[str, Any], suspect: dict[str, Any] | None) -> str:

@@ -103,6 +103,14 @@ def settled(page: Page, charts: int = 0) -> None:
     page.wait_for_timeout(300)  # the last frame of the canvas
 
 
+def test_the_first_visit_may_be_a_link_to_an_incident(address: str, page: Page) -> None:
+    page.goto(f"{address}/incidents?incident={shop.ROOT_CAUSE_ID}")
+    page.wait_for_selector("text=What happened")
+    settled(page, charts=5)
+    assert page.get_by_test_id("stTopNavLink").count() == 3  # the whole application, not the page alone
+    shoot(page, "incident", readme=True)
+
+
 def test_overview(address: str, page: Page) -> None:
     page.goto(address)
     page.wait_for_selector("text=Suspected root cause: payments")
@@ -125,13 +133,6 @@ def test_from_overview_to_the_incident_and_another_suspect(address: str, page: P
     page.get_by_text("Read these records").click()
     page.wait_for_selector("text=All templates")
     assert "template=" in page.url
-
-
-def test_incident_by_link(address: str, page: Page) -> None:
-    page.goto(f"{address}/incidents?incident={shop.ROOT_CAUSE_ID}")
-    page.wait_for_selector("text=What happened")
-    settled(page, charts=5)
-    shoot(page, "incident", readme=True)
 
 
 def test_dark_theme(address: str, browser: Browser) -> None:

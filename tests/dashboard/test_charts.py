@@ -65,7 +65,7 @@ def test_the_graph_sorts_services_and_shows_roles() -> None:
         {"caller": "cart", "callee": "gone", "count": 1, "errors": 0},
     ]
     suspects = [{"service": "cart", "role": "root_cause", "share": 0.8}]
-    graph = charts.call_graph(places, calls, suspects, "#000")["series"][0]
+    graph = charts.call_graph(places, calls, suspects, dark=False)["series"][0]
     nodes = {node["name"]: node for node in graph["data"]}
     assert list(nodes) == ["cart", "db", "web"]
     assert nodes["cart"]["itemStyle"]["color"] == charts.ROLE_COLOURS["root_cause"]

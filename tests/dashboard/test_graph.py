@@ -31,4 +31,4 @@ def test_callers_stand_left_of_whom_they_call_where_no_circle_forbids_it(edges: 
 
 def test_nothing_to_place() -> None:
     assert layout([], []) == {}
-    assert layout(["a"], [("a", "a"), ("a", "unknown")]) == {"a": (0.0, 0.5)}
+    assert layout(["a"], [("a", "a"), ("a", "unknown")]) == {"a": (0.0, 0.46)}

@@ -22,7 +22,7 @@ def visit(store: Path, monkeypatch: pytest.MonkeyPatch) -> Visit:
         app = AppTest.from_file(str(Path(dashboard.__file__).with_name("_app.py")), default_timeout=30)
         if page != "overview":
             app.run()
-            app.switch_page(f"pages/{page}.py")
+            app.switch_page(f"screens/{page}.py")
         for name, value in params.items():
             app.query_params[name] = value
         app.run()
@@ -33,7 +33,7 @@ def visit(store: Path, monkeypatch: pytest.MonkeyPatch) -> Visit:
 
 
 def words(app: AppTest) -> str:
-    return "\n".join(element.value for element in app.html)
+    return "\n".join(element.value for element in app.html if not element.value.startswith("<style"))
 
 
 def test_overview_says_what_is_broken_since_when_and_who_is_suspected(visit: Visit) -> None:
