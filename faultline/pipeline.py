@@ -154,18 +154,12 @@ class Pipeline:
     def _let_time_pass(self) -> None:
         """On partitions that have been silent for `idle_s`: complete held-back records, and let event time pass.
 
-        Only a source that has nothing more to give right now can be silent, so a backlog is never overtaken.
+        A partition with more to read is not silent, so a backlog is never overtaken.
         """
-        now = time.monotonic()
-        idle = [
-            a
-            for a, w in self._workers.items()
-            if not w.closed and now - self._last_row[a] > self._settings.windows.idle_s
-        ]
-        if not idle or not self._source.caught_up:
-            return
-        active = self._workers.keys() - set(idle)
-        marks = [mark for app in active if (mark := self._workers[app].watermark) is not None]
+        silent_since = time.monotonic() - self._settings.windows.idle_s
+        running = {app for app, worker in self._workers.items() if not worker.closed}
+        idle = sorted(app for app in running & self._source.drained if self._last_row[app] < silent_since)
+        marks = [mark for app in running.difference(idle) if (mark := self._workers[app].watermark) is not None]
         for app in idle:
             self._buffer.add(self._workers[app].release())
             if marks:

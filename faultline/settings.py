@@ -91,7 +91,7 @@ class Windows(_Group):
         5.0, ge=0, le=3600, description="Seconds a record may lag behind its partition before it counts as late."
     )
     idle_s: float = Field(
-        30.0, gt=0, le=86_400, description="A live partition silent for this many seconds holds no window open."
+        5.0, gt=0, le=86_400, description="A live partition silent for this many seconds holds no window open."
     )
 
 

@@ -106,7 +106,9 @@ class PartitionWorker:
         self.closed = False
         self.counts = Counts()
         self._parser = parser
-        self._clocks = {kind: EventClock(lateness_us) for kind in ("logs", "metrics", "spans")}
+        self._lateness_us = lateness_us
+        self._clocks: dict[str, EventClock] = {}  # by kind of row, from its first row on
+        self._floor: int | None = None  # event time that has passed although nothing came
         self._held = _Held()
 
     def process(self, batch: Batch) -> dict[str, pa.Table]:
@@ -144,6 +146,10 @@ class PartitionWorker:
     def _flag_late(self, kind: str, rows: pa.Table, times: Times) -> pa.Table:
         if not len(rows):
             return rows
+        if kind not in self._clocks:
+            self._clocks[kind] = EventClock(self._lateness_us)
+            if self._floor is not None:
+                self._clocks[kind].advance(self._floor)
         late = self._clocks[kind].late(times)
         self.counts.late += int(late.sum())
         schema = telemetry.TABLES[kind]
@@ -152,8 +158,7 @@ class PartitionWorker:
 
     def _stamp_lineage(self, rules: pa.Table) -> pa.Table:
         """Date rules no earlier than the watermark, so that a rule caused by a late record is still seen."""
-        watermark = self._clocks["logs"].watermark
-        if not len(rules) or watermark is None:
+        if not len(rules) or (watermark := self._clocks["logs"].watermark) is None:
             return rules
         times = np.maximum(_times(rules), watermark)
         return rules.set_column(0, telemetry.LINEAGE.field("time"), pa.array(times).cast(telemetry.TIME))
@@ -161,18 +166,20 @@ class PartitionWorker:
     @property
     def watermark(self) -> int | None:
         """Event time (us) below which this partition has only late rows left; None before its first rows."""
-        marks = [clock.watermark for clock in self._clocks.values() if clock.watermark is not None]
-        return min(marks, default=None)
+        marks = [clock.watermark for clock in self._clocks.values()]
+        return self._floor if not marks or None in marks else min(mark for mark in marks if mark is not None)
 
     def advance(self, watermark: int) -> None:
         """Let event time pass on an idle partition."""
+        self._floor = max(watermark, self._floor or watermark)
         for clock in self._clocks.values():
             clock.advance(watermark)
 
     def snapshot(self) -> bytes:
         """Return the state that belongs to `position`: a JSON header, its length before it, and the parser's state."""
         clocks = {kind: [clock.high, clock.last] for kind, clock in self._clocks.items()}
-        header = orjson.dumps({"closed": self.closed, "counts": asdict(self.counts), "clocks": clocks})
+        state = {"closed": self.closed, "counts": asdict(self.counts), "clocks": clocks, "floor": self._floor}
+        header = orjson.dumps(state)
         return struct.pack("<I", len(header)) + header + self._parser.snapshot()
 
     @classmethod
@@ -187,7 +194,8 @@ class PartitionWorker:
             worker.position, worker.closed = position, bool(header["closed"])
             worker.counts = Counts(**header["counts"])
             for kind, (high, last) in header["clocks"].items():
-                worker._clocks[kind].high, worker._clocks[kind].last = high, last
+                worker._clocks[kind] = EventClock(lateness_us, high, last)
+            worker._floor = header["floor"]
         except (struct.error, orjson.JSONDecodeError, KeyError, TypeError) as error:
             raise CorruptState(f"state of {partition.app_id} at {position}: {error}") from None
         return worker

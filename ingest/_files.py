@@ -68,7 +68,7 @@ class FilesSource:
         self._tracked: dict[str, _Tracked] = {}
         self._skipped: dict[Path, str] = {}
         self._refused: dict[Path, tuple[int, int]] = {}  # size and mtime of files that could not be read as they were
-        self._caught_up = False
+        self._drained: frozenset[str] = frozenset()
         self._scan()
         self._scanned_at = time.monotonic()
 
@@ -165,9 +165,9 @@ class FilesSource:
         return self._once and all(tracked.closed for tracked in self._tracked.values())
 
     @property
-    def caught_up(self) -> bool:
-        """Whether no file had more to read at the last poll."""
-        return self._caught_up
+    def drained(self) -> frozenset[str]:
+        """App ids of the files that had nothing more to read at the last poll."""
+        return self._drained
 
     def partitions(self) -> list[Partition]:
         """Return one partition a file."""
@@ -203,7 +203,6 @@ class FilesSource:
                 self._scan()
                 self._scanned_at = time.monotonic()
             batches = self._read(watermarks)
-            self._caught_up = not batches
             left = deadline - time.monotonic()
             if batches or left <= 0 or self.finished:
                 return batches
@@ -215,6 +214,7 @@ class FilesSource:
             return (-(2**62) if mark is None else mark, item[1].reader.position, item[0])
 
         batches: list[Batch] = []
+        drained: list[str] = []
         rows = 0
         open_files = [item for item in self._tracked.items() if item[1].sought and not item[1].closed]
         for app_id, tracked in sorted(open_files, key=behind):
@@ -224,11 +224,14 @@ class FilesSource:
                 log.error("%s cannot be read any further: %s", tracked.path, error.strerror)
                 self._drop(app_id, f"cannot be read: {error.strerror}")
                 continue
-            if batch is not None:
-                batches.append(batch)
-                rows += batch.read
+            if batch is None:
+                drained.append(app_id)
+                continue
+            batches.append(batch)
+            rows += batch.read
             if rows >= _ENOUGH:
                 break
+        self._drained = frozenset(drained)
         return batches
 
     def _read_one(self, tracked: _Tracked) -> Batch | None:

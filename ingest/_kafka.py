@@ -80,7 +80,8 @@ class KafkaSource:
         self._future_s, self._clock = future_s, clock
         self._assigned: dict[Any, _Assigned] = {}  # by kafka's TopicPartition
         self._moved: set[Any] = set()  # partitions the group gave us since we last looked
-        self._joined = self._caught_up = False
+        self._joined = False
+        self._drained: frozenset[str] = frozenset()
         self._joined_at = 0.0
         self._backoff_s, self._retry_at, self._committed_at = _BACKOFF_S[0], 0.0, time.monotonic()
         self._consumer: Any = None
@@ -171,9 +172,9 @@ class KafkaSource:
         return all(held.closed for held in self._assigned.values())
 
     @property
-    def caught_up(self) -> bool:
-        """Whether the last poll found nothing although it had seen the ends of all partitions."""
-        return self._caught_up
+    def drained(self) -> frozenset[str]:
+        """App ids of the partitions that had been read to their present end at the last poll."""
+        return self._drained
 
     def partitions(self) -> list[Partition]:
         """Return the partitions this worker has now."""
@@ -211,7 +212,7 @@ class KafkaSource:
             self._adopt()
             self._place()
             found += self._ends()
-            self._caught_up = not found and self._at_end()
+            self._drained = self._at_end()
         except (KafkaError, OSError) as error:
             self._fail(error)
             return []
@@ -287,12 +288,13 @@ class KafkaSource:
                 found.append(Batch(held.partition, start, held.next, 0, closed=True))
         return found
 
-    def _at_end(self) -> bool:
+    def _at_end(self) -> frozenset[str]:
+        found = set()
         for where, held in self._assigned.items():
             high = self._consumer.highwater(where)
-            if held.next is None or high is None or self._consumer.position(where) < high:
-                return False
-        return True
+            if held.next is not None and high is not None and self._consumer.position(where) >= high:
+                found.add(held.partition.app_id)
+        return frozenset(found)
 
     def _show_lag(self) -> None:
         """Commit positions handed out to Kafka now and then, for its tools to show; nothing reads them back."""

@@ -22,8 +22,8 @@ class Source(Protocol):
         """Whether a bounded input has been read and handed out to its end."""
 
     @property
-    def caught_up(self) -> bool:
-        """Whether there was nothing more to read at the last `poll`."""
+    def drained(self) -> frozenset[str]:
+        """App ids of the partitions that had nothing more to read at the last `poll`."""
 
     @property
     def skipped(self) -> list[tuple[str, str]]:

@@ -45,7 +45,7 @@ class StdinSource:
         self._position = self._line = 0
         self._stream: Stream | None = None
         self._at_end = self._closed = False
-        self._caught_up = False
+        self._drained = False
 
     @property
     def skipped(self) -> list[tuple[str, str]]:
@@ -58,9 +58,9 @@ class StdinSource:
         return self._closed
 
     @property
-    def caught_up(self) -> bool:
-        """Whether nothing was waiting at the last poll."""
-        return self._caught_up
+    def drained(self) -> frozenset[str]:
+        """The one partition, if nothing was waiting at the last poll."""
+        return frozenset([self._partition.app_id]) if self._drained else frozenset()
 
     def partitions(self) -> list[Partition]:
         """Return the one partition."""
@@ -78,7 +78,7 @@ class StdinSource:
         """Return the lines that have come, at most about 8192."""
         self._fill(timeout_s)
         batch = self._take()
-        self._caught_up = batch is None
+        self._drained = batch is None
         if batch is None and self._at_end and not self._closed:
             self._closed = True
             batch = Batch(self._partition, self._position, self._position, 0, closed=True)

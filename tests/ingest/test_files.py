@@ -145,7 +145,7 @@ def test_following_gives_whole_lines_as_they_come_and_finds_new_files(tmp_path, 
     path.write_text("one\ntw")
     source = following(tmp_path)
     assert bodies(follow(source, 2)) == ["one"]
-    assert source.caught_up
+    assert source.drained
     with path.open("a") as file:
         file.write("o\nthree\n")
     (tmp_path / "new").mkdir()

@@ -37,7 +37,7 @@ def test_a_line_is_handed_out_when_it_is_whole():
         os.write(write, b"one\ntw")
         assert bodies(source.poll(0.1, {})) == ["one"]
         assert source.poll(0, {}) == []
-        assert source.caught_up
+        assert source.drained
         os.write(write, b"o\n")
         assert bodies(source.poll(0.1, {})) == ["two"]
         os.close(write)
