@@ -24,7 +24,7 @@ class Records:
     """Log records before they have a template; arrays have one entry a record."""
 
     first: Ints  # row of the record's first line
-    lines: Ints  # how many lines it has
+    tailed: NDArray[np.bool_]  # it has continuation lines that are not blank
     stream: Ints
     rows: pa.Table  # first lines
     messages: pa.Array  # first lines without header
@@ -53,7 +53,8 @@ class Records:
         time_us, inherited = _times(taken, headers, first, number[first], streams)
         columns = _columns(taken, headers, first, settings)
         columns["attributes"] = attribute_column(taken, headers, first, inherited)
-        return cls(first, lines, number[first], taken, messages, bodies, time_us, columns, 0)
+        tailed = _tailed(messages, bodies, lines)
+        return cls(first, tailed, number[first], taken, messages, bodies, time_us, columns, 0)
 
     def origin(self, record: int) -> dict[str, Any]:
         """Return source, partition and offset of a record."""
@@ -86,6 +87,14 @@ def _joined(messages: pa.Array, rows: pa.Table, first: Ints, lines: Ints) -> pa.
     mask = np.zeros(len(messages), np.bool_)
     mask[several] = True
     return pc.replace_with_mask(messages, pa.array(mask), pa.array(texts, pa.string()))
+
+
+def _tailed(messages: pa.Array, bodies: pa.Array, lines: Ints) -> NDArray[np.bool_]:
+    tailed = lines > 1
+    for record in np.flatnonzero(tailed):
+        body, message = bodies[int(record)].as_py(), messages[int(record)].as_py()
+        tailed[record] = bool(body[len(message) :].strip(" \t\n\r\x0b\x0c"))
+    return tailed
 
 
 def _times(

@@ -28,7 +28,10 @@ _MONTH = r"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]*"
 _DAY = r"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*"
 _TEXT_MASKS = (
     (re.compile(r"\b(?:[0-9A-Fa-f]{2}:){3,}[0-9A-Fa-f]{2}\b"), WILDCARD),
-    (re.compile(rf"\b(?:{_DAY},? )?{_MONTH} +\d{{1,2}} \d\d:\d\d:\d\d(?: [A-Z]{{3,4}})?(?: \d{{4}})?\b"), "<*>:<*>:<*>"),
+    (
+        re.compile(rf"\b(?:{_DAY},? )?{_MONTH} +\d{{1,2}} \d\d:\d\d:\d\d(?: [A-Z]{{3,4}})?(?: \d{{4}})?\b"),
+        "<*>:<*>:<*>",
+    ),
     (re.compile(r"(?<![\w:.])\d{1,2}:\d\d(?::\d\d)?(?:\.\d+)?(?![\w:])"), WILDCARD),
     (re.compile(r"(?<!\S)<\d+ (?:sec|second|ms|min)s?\b"), WILDCARD),
     (re.compile(r"\b\d+ bytes(?: \([\d.]+ [KMGT]i?B\))?(?= \w)"), WILDCARD),

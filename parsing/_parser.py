@@ -167,7 +167,7 @@ class Parser:
             mine = np.flatnonzero(records.stream == one)
             stream.miner.tidy()
             numbers, changes = stream.miner.assign(records.messages.take(pa.array(mine)))
-            several = np.flatnonzero(records.lines[mine] > 1)
+            several = np.flatnonzero(records.tailed[mine])
             lineage += self._lineage(stream, numbers, several, changes, mine, records)
             base = len(texts)
             texts += stream.miner.texts

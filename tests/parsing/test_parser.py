@@ -122,6 +122,12 @@ def test_continuation_lines_join_the_record_before_them(run: Run) -> None:
     assert sum(part.joined for part in parts) == 4
 
 
+def test_blank_continuation_lines_do_not_change_the_template(run: Run) -> None:
+    plain, blank = logs(run([HEADER + "took 5 ms"], 1)), logs(run([HEADER + "took 5 ms", "", "  "], 1))
+    assert blank[0]["template_id"] == plain[0]["template_id"]
+    assert blank[0]["params"] == ["5"]
+
+
 def test_an_unfinished_record_is_held_back(make_lines: MakeLines) -> None:
     table, end = make_lines([HEADER + "one", HEADER + "two", "\tat x"])
     parser = Parser()

@@ -1,0 +1,83 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from parsing._fit import fit_one
+from parsing._kernels import fingerprint
+from parsing._masks import normalise, tokenise
+
+PIECES = [
+    "a",
+    "ab",
+    "x1",
+    "ab1",
+    "12",
+    "core.7",
+    "CPU#1",
+    "1.",
+    "b.",
+    "..",
+    "..3",
+    "/a/b1",
+    "é2",
+    "a-1",
+    "10.0.0.1",
+    "-",
+]
+MARKS = [" ", "  ", ":", "=", ", ", "(", ")", "[", '"', " user "]
+MORE = [
+    "true",
+    "www.example.com",
+    "00:01",
+    "3 bytes (2 KB) sent",
+    "Jan  5 10:00:00 2026",
+    "ff:00:aa:bb",
+    "7 bytes left",
+]
+
+
+def shape(text: str) -> int:
+    data = text.encode()
+    return int(fingerprint(np.frombuffer(data or b"\0", np.uint8), 0, len(data)))
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.lists(st.tuples(st.sampled_from(PIECES + MORE), st.sampled_from(MARKS)), max_size=6), st.data())
+def test_messages_of_one_fingerprint_fit_one_template(parts: list[tuple[str, str]], data: st.DataObject) -> None:
+    one = "".join(piece + mark for piece, mark in parts)
+    swap = st.sampled_from(PIECES + MORE)
+    other = "".join((data.draw(swap) if data.draw(st.booleans()) else piece) + mark for piece, mark in parts)
+    template = "".join(tokenise(one))
+    assert fit_one(template, one) is not None
+    if shape(one) == shape(other):
+        assert fit_one(template, other) is not None
+
+
+@pytest.mark.parametrize(
+    ("message", "template"),
+    [
+        ("took 12 ms.", "took <*> ms."),
+        ("wrote core.123 at 0x1f.", "wrote core.<*> at <*>."),
+        ("from 10.0.0.1:80 to db.example.com:5432", "from <*>:<*> to <*>:<*>"),
+        ("flag=true name=null", "flag=<*> name=<*>"),
+        ("opened /var/log/app.log for ssh2", "opened <*> for ssh2"),
+        ("id ff:f2:9f:16:e2:23", "id <*>"),
+        ("at Sat Jul  9 22:53:22 2005", "at <*>:<*>:<*>"),
+        ('tag="View Lock", n', 'tag="<*>", n'),
+        ("delete b1 b2 b3 b4", "delete <*>"),
+        ("class com.shop.cart.Main failed", "class <*> failed"),
+    ],
+)
+def test_what_is_a_parameter(message: str, template: str) -> None:
+    assert "".join(tokenise(message)) == template
+
+
+def test_normalising_again_changes_nothing() -> None:
+    for text in ("<*>.<*>:<*>:<*>:<*>:<*>", "<*> <*> <*> <*>", "<*>, <*>, <*>", "<*><*>"):
+        assert normalise(normalise(text)) == normalise(text)
+
+
+def test_hostile_words_take_linear_time() -> None:
+    for text in ("x" * 200_000, "a." * 100_000, "[" * 50_000, '="' * 50_000, "a/" * 100_000, "1:" * 50_000):
+        assert fit_one("".join(tokenise(text)), text) is not None
