@@ -11,6 +11,8 @@ import os
 from telemetry import SettingsError
 
 USERS = "FAULTLINE_DASHBOARD_USERS"
+BEHIND_PROXY = "FAULTLINE_DASHBOARD_BEHIND_PROXY"
+"""Set to 1 where something in front decides who may come in: a proxy, or a container's port bound to one machine."""
 
 
 def allowed_users() -> frozenset[str]:
@@ -39,12 +41,13 @@ def loopback(host: str) -> bool:
 def check(host: str) -> None:
     """Raise SettingsError unless it is safe to listen on this host."""
     configured, users = signing_in(), allowed_users()
-    if not configured and not users and loopback(host):
+    if not configured and not users and (loopback(host) or os.environ.get(BEHIND_PROXY) == "1"):
         return
     if not configured:
         raise SettingsError(
             f"the dashboard will not listen on {host} without sign-in: configure [auth] in .streamlit/secrets.toml "
-            f"(OpenID Connect) and list who may come in in {USERS}; or listen on 127.0.0.1"
+            f"(OpenID Connect) and list who may come in in {USERS}; or listen on 127.0.0.1; or set {BEHIND_PROXY}=1 "
+            "where a proxy in front decides that"
         )
     if not users:
         raise SettingsError(f"sign-in is configured but nobody may come in: list e-mail addresses in {USERS}")

@@ -59,10 +59,6 @@ class Range:
         """Chart step in microseconds: a whole number of minutes that gives at most about 240 steps."""
         return max(1, -(-(self.until - self.since) // (240 * MINUTE_US))) * MINUTE_US
 
-    def around(self, before_us: int, after_us: int) -> "Range":
-        """Return a range that begins `before_us` earlier and ends `after_us` later."""
-        return Range(self.since - before_us, self.until + after_us)
-
 
 def _within(column: str) -> str:
     return _IN_RANGE.format(column, column)

@@ -18,6 +18,14 @@ def test_other_machines_need_it(host: str) -> None:
         _auth.check(host)
 
 
+def test_a_proxy_in_front_may_decide(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(_auth.BEHIND_PROXY, "1")
+    _auth.check("0.0.0.0")
+    monkeypatch.setenv(_auth.USERS, "a@example.org")
+    with pytest.raises(SettingsError, match="without sign-in"):
+        _auth.check("0.0.0.0")
+
+
 def test_a_list_of_users_without_sign_in_is_refused_everywhere(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(_auth.USERS, "a@example.org")
     with pytest.raises(SettingsError, match="without sign-in"):
