@@ -68,9 +68,9 @@ def run_demo(
     live = datetime.now(UTC) + timedelta(seconds=SETTLE_S)
     try:
         store = Store.open(store_url or folder / "store")
-        with _simulator(folder / "telemetry", seed, live), _dashboard(str(store.folder) if dashboard else None, say):
+        with _simulator(folder, seed, live) as simulator, _dashboard(str(store.folder) if dashboard else None, say):
             say(f"simulating {BACKFILL_S // 3600} hours up to now, then live (seed {seed}); tables in {store.folder}")
-            watch = _Watch(store, folder / "telemetry", live, say)
+            watch = _Watch(store, folder / "telemetry", live, say, simulator)
             deadline = None if seconds is None else live.timestamp() + seconds
             accounting = _follow(folder / "telemetry", store, settings, deadline, stop, watch)
         watch.look(final=True)
@@ -82,11 +82,26 @@ def run_demo(
 
 
 @contextmanager
-def _simulator(out: Path, seed: int, live: datetime) -> Iterator[None]:
-    command = [sys.executable, "-m", "faultline", "simulate", "--to", "files", "--out", str(out), "--seed", str(seed)]
-    command += ["--demo", live.isoformat()]
-    with _child(command):
-        yield
+def _simulator(folder: Path, seed: int, live: datetime) -> "Iterator[_Simulator]":
+    command = [sys.executable, "-m", "faultline", "simulate", "--to", "files", "--out", str(folder / "telemetry")]
+    command += ["--seed", str(seed), "--demo", live.isoformat()]
+    said = folder / "simulator.txt"
+    with said.open("wb") as output, _child(command, stdout=output, stderr=output) as process:
+        yield _Simulator(process, said)
+
+
+@dataclass(frozen=True)
+class _Simulator:
+    """The running simulator and what it has printed."""
+
+    process: "subprocess.Popen[bytes]"
+    said: Path
+
+    def check(self) -> None:
+        """Raise FaultlineError if it has ended."""
+        if (code := self.process.poll()) is not None:
+            lines = self.said.read_text(errors="replace").splitlines() or ["nothing"]
+            raise FaultlineError(f"the simulator ended early with exit code {code}; it said: {lines[-1]}")
 
 
 @contextmanager
@@ -144,7 +159,10 @@ def _follow(
 class _Watch:
     """Tells people what the store says: progress through the back-fill, then incidents beside the truth."""
 
-    def __init__(self, store: "Store", telemetry: Path, live: datetime, say: Callable[[str], None]) -> None:
+    def __init__(
+        self, store: "Store", telemetry: Path, live: datetime, say: Callable[[str], None], simulator: _Simulator
+    ) -> None:
+        self._simulator = simulator
         self._store, self._truth, self._live, self._say = store, telemetry / "truth" / "faults.json", live, say
         self._told: dict[str, str] = {}
         self._next_look = self._next_progress = 0.0
@@ -152,6 +170,7 @@ class _Watch:
 
     def progress(self, pipeline: "Pipeline", correlator: "Correlator | None") -> None:
         """Called at every turn of the pipeline; says something at most every few seconds."""
+        self._simulator.check()
         now = time.monotonic()
         position = correlator.position if correlator else None
         if not self._caught_up and position is not None:
