@@ -54,7 +54,7 @@ def _pack(texts: Sequence[str]) -> tuple[Bytes, Ints, Ints, Ints]:
 
 
 def fit_one(template: str, text: str) -> list[str] | None:
-    """Return what each wildcard of `template` stands for in `text` (shortest from the left), None if it does not fit."""
+    """Return what each wildcard of `template` stands for in `text`, None if it does not fit."""
     params, fits = fit_column(pa.array([text], pa.string()), [template], np.zeros(1, np.int64))
     return params[0].as_py() if fits[0] else None
 

@@ -29,10 +29,26 @@ def _mix(state, value):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
+def _is_name(data, start, first, stop):  # type: ignore[no-untyped-def]
+    """Return whether data[start:stop] is letters around one digit, at `first` (`_masks._VERSIONED` says the same)."""
+    underscores = 0
+    for i in range(start, stop):
+        if data[i] == 95:
+            underscores += 1
+        elif i != first and not (KIND[data[i]] == _LETTER and data[i] < 128):
+            return False
+    if first == start or data[start] == 95:
+        return False
+    if first == stop - 1:
+        return underscores == 0 and stop - start >= 3
+    return stop - start >= 4
+
+
+@njit(cache=True)
 def _wild_word(data, start, end):  # type: ignore[no-untyped-def]
     """Hash a word with digits: what is constant in it is its head (`core.12`, `CPU#0`) and its full stops at the end.
 
-    Two letters or more and one digit (`ssh2`, `eth0`) is an ordinary word: -> 0.
+    A name with one digit in it (`ssh2`, `utf8`, `log4j`, `jk2_init`) is an ordinary word: -> 0.
     """
     stop = end
     while stop > start and data[stop - 1] == 46:
@@ -40,14 +56,11 @@ def _wild_word(data, start, end):  # type: ignore[no-untyped-def]
     first = start
     while first < stop and KIND[data[first]] != _DIGIT:
         first += 1
+    if _is_name(data, start, first, stop):
+        return np.uint64(0)
     letters = start
     while letters < first and ((KIND[data[letters]] == _LETTER and data[letters] < 128) or data[letters] in (45, 95)):
         letters += 1
-    plain = start
-    while plain < first and KIND[data[plain]] == _LETTER and data[plain] < 128:
-        plain += 1
-    if first == stop - 1 and plain == first and first - start >= 2:
-        return np.uint64(0)
     state = _mix(_WILD, np.uint64(end - stop))
     marks = letters
     while marks < first and data[marks] in (35, 46, 47):

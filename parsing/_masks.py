@@ -13,7 +13,8 @@ _TOKEN_CAP = 512
 _BLANKS = " \t\n\r\x0b\x0c"
 
 _DIGIT = re.compile(r"[0-9]")
-_VERSIONED = re.compile(r"[A-Za-z]{2,}[0-9]$")
+# Names with one digit in them: ssh2, utf8; log4j, jk2_init
+_VERSIONED = re.compile(r"[A-Za-z]{2,}[0-9]$|(?=.{4})[A-Za-z][A-Za-z_]*[0-9][A-Za-z_]+$")
 _PREFIXED = re.compile(r"((?:[A-Za-z_-]+[.#/]+)|\.{2,}|#)[0-9]")
 _LITERAL_VALUES = frozenset({"true", "false", "null", "True", "False", "None", "nil", "NULL", "TRUE", "FALSE"})
 _HOST = re.compile(
@@ -26,12 +27,10 @@ _LONG_HEX = re.compile(r"[a-f]{8,}$|[A-F]{8,}$")
 
 _MONTH = r"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]*"
 _DAY = r"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*"
+_DATE = rf"\b(?:{_DAY},? )?{_MONTH} +\d{{1,2}} \d\d:\d\d:\d\d(?: [A-Z]{{3,4}})?(?: \d{{4}})?\b"
 _TEXT_MASKS = (
     (re.compile(r"\b(?:[0-9A-Fa-f]{2}:){3,}[0-9A-Fa-f]{2}\b"), WILDCARD),
-    (
-        re.compile(rf"\b(?:{_DAY},? )?{_MONTH} +\d{{1,2}} \d\d:\d\d:\d\d(?: [A-Z]{{3,4}})?(?: \d{{4}})?\b"),
-        "<*>:<*>:<*>",
-    ),
+    (re.compile(_DATE), "<*>:<*>:<*>"),
     (re.compile(r"(?<![\w:.])\d{1,2}:\d\d(?::\d\d)?(?:\.\d+)?(?![\w:])"), WILDCARD),
     (re.compile(r"(?<!\S)<\d+ (?:sec|second|ms|min)s?\b"), WILDCARD),
     (re.compile(r"\b\d+ bytes(?: \([\d.]+ [KMGT]i?B\))?(?= \w)"), WILDCARD),

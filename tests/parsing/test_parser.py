@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from parsing import Parser, ParserSettings
+from parsing._settings import ENGINES
 from parsing._fit import fill, same_but_blanks
 from telemetry import LINEAGE, LOGS, TEMPLATES, CorruptState, Parsed, template_id
 
@@ -247,3 +248,26 @@ def test_nothing_in_nothing_out(make_lines: MakeLines) -> None:
     part = Parser().process(make_lines([])[0], 0, final=True)
     assert (part.logs.num_rows, part.templates.num_rows, part.lineage.num_rows) == (0, 0, 0)
     assert isinstance(part.logs, pa.Table)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_each_engine_generalises_with_lineage_and_survives_a_restart(
+    run: Run, make_lines: MakeLines, engine: str
+) -> None:
+    names = ["anna", "bert", "carl", "dora", "emil", "fred", "gert", "hans"]
+    bodies = [f"the item of {name} went to the basket" for name in names]
+    chosen = ParserSettings(format="message", engine=engine)
+    whole = run(bodies, 8, Parser(chosen))
+    last = logs(whole)[-1]
+    assert texts(whole)[last["template_id"]] == "the item of <*> went to the basket"
+    final = {rule["from_id"]: rule for rule in rules(whole)}
+    for row, name in zip(logs(whole), names, strict=True):
+        rule = final.get(row["template_id"])
+        if rule is not None:
+            assert rule["to_id"] == last["template_id"]
+            assert rule["recipe"] == [[{"text": name, "param": None}]]
+    table, end = make_lines(bodies)
+    first = Parser(chosen)
+    first.process(table.slice(0, 4), table["offset"][4].as_py())
+    second = Parser.restore(first.snapshot(), chosen)
+    assert second.process(table.slice(4), end, final=True).logs.to_pylist() == logs(whole)[4:]
