@@ -13,7 +13,7 @@ from parsing._attributes import attribute_column
 from parsing._columns import Ints, one_chunk
 from parsing._headers import Headers
 from parsing._settings import ParserSettings
-from telemetry import LOGS, TIME, severity_number
+from telemetry import LOGS, TIME, severity_number, syslog_severity_number
 
 if TYPE_CHECKING:
     from parsing._parser import Stream
@@ -145,10 +145,20 @@ def _columns(rows: pa.Table, headers: Headers, first: Ints, settings: ParserSett
         "service": service,
         "component": text("component", "component"),
         "severity_text": severity,
-        "severity_number": pc.coalesce(one_chunk(rows["severity_number"]), _numbers(severity)),
+        "severity_number": _severity_numbers(rows, severity, headers, first),
         "trace_id": text("trace_id", "trace_id"),
         "span_id": text("span_id", "span_id"),
     }
+
+
+def _severity_numbers(rows: pa.Table, severity: pa.Array, headers: Headers, first: Ints) -> pa.Array:
+    """Return severity numbers: the envelope's, that of the level as written, or that of a syslog priority."""
+    numbers = pc.coalesce(one_chunk(rows["severity_number"]), _numbers(severity))
+    if "priority" not in headers.text:
+        return numbers
+    coded = pa.array(headers.text["priority"][first], pa.string()).dictionary_encode()
+    known = [syslog_severity_number(int(text)) if text else None for text in coded.dictionary.to_pylist()]
+    return pc.coalesce(numbers, pa.array(known, pa.int8()).take(coded.indices))
 
 
 def _numbers(severity: pa.Array) -> pa.Array:

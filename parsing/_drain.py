@@ -18,20 +18,20 @@ class DrainEngine:
         self._drain = Drain(sim_th=similarity, depth=depth, param_str=WILDCARD)
         self._max_clusters = max_clusters
 
-    def learn(self, parts: Sequence[str]) -> tuple[int, list[tuple[int, str]]]:
+    def learn(self, tokens: Sequence[str]) -> tuple[int, list[tuple[int, str]]]:
         """Return the cluster of a message, and that cluster with its template, having learnt from the message."""
-        tokens = "".join(parts).split(" ") if parts else []
+        words = "".join(tokens).split(" ") if tokens else []
         drain = self._drain
-        cluster = drain.tree_search(drain.root_node, tokens, drain.sim_th, False)
+        cluster = drain.tree_search(drain.root_node, words, drain.sim_th, False)
         if cluster is None:
             if drain.clusters_counter >= self._max_clusters:
                 return OVERFLOW, []
             drain.clusters_counter += 1
-            cluster = LogCluster(tokens, drain.clusters_counter)
+            cluster = LogCluster(words, drain.clusters_counter)
             drain.id_to_cluster[cluster.cluster_id] = cluster
             drain.add_seq_to_prefix_tree(drain.root_node, cluster)
         else:
-            cluster.log_template_tokens = tuple(drain.create_template(tokens, cluster.log_template_tokens))
+            cluster.log_template_tokens = tuple(drain.create_template(words, cluster.log_template_tokens))
         return cluster.cluster_id, [(cluster.cluster_id, normalise(" ".join(cluster.log_template_tokens)))]
 
     def snapshot(self) -> dict[str, Any]:

@@ -15,14 +15,13 @@ import re2
 from numpy.typing import NDArray
 
 from parsing._columns import Ints, one_chunk
-from parsing._layouts import FIELDS, LEVEL_WORDS, Layout, compiled, pattern_layout, whole
+from parsing._layouts import LEVEL_WORDS, Layout, compiled, pattern_layout, whole
 from parsing._settings import ParserSettings
 from parsing._sniff import sniff
 from parsing._times import BY_NAME, INVALID, TIME_LAYOUTS, Times, read_times
 
 _MOST_LAYOUTS = 16
 _LEVEL_FOLLOWS = rf"^[\[(<]?(?:{LEVEL_WORDS})\b"
-_TEXT_FIELDS = tuple(name for name in FIELDS if name not in ("time", "message"))
 # A line worth a look: a clock, a compact or epoch time, a level at its beginning, or a trace id.
 _PROMISING = re2.compile(
     r"\d:\d\d|\d{6} \d{6}\b|\d\.\d\d\.\d\d|\b1\d{9}|\d{8}[T_-]\d{6}|^\[?(?i:" + LEVEL_WORDS + r")[\]:]|^(?i:trace_?id)"

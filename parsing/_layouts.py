@@ -12,12 +12,12 @@ LEVEL_WORDS = (
     "TRACE|DEBUG|INFORMATION|INFO|NOTICE|WARNING|WARN|ERROR|SEVERE|FATAL|CRITICAL|CRIT|ALERT|EMERGENCY|EMERG|PANIC|FAILURE"
     "|FINEST|FINER|FINE|CONFIG|VERBOSE|INF|WRN|DBG|ERR|FTL|TRC"
 )
-FIELDS = ("time", "level", "component", "service", "pid", "thread", "host", "client", "trace_id", "span_id", "message")
 
 
 @dataclass(frozen=True)
 class Layout:
-    """`pattern` is what people read and may set; `regex` has named groups out of FIELDS (a digit after: a second try).
+    """`pattern` is what people read and may set; `regex` has named groups: time, level, priority,
+    component, service, pid, thread, host, client, trace_id, span_id, message (a 2 after the name: a second try).
 
     `time` is the layout of the group `time`, None if the header has none. `columns` counts header elements.
     """

@@ -4,15 +4,15 @@ Rows are dealt with strictly one after the other (in compiled code while shapes 
 depends on the rows before it and on nothing else.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
 from parsing._columns import Ints, flat
-from parsing._drain import DrainEngine
 from parsing._masks import compile_masks, tokenise
 from parsing._settings import ParserSettings
 from parsing._skeleton import OVERFLOW, SkeletonEngine
@@ -30,15 +30,32 @@ class Change:
     new: str
 
 
+class Engine(Protocol):
+    """What groups the tokens of messages no fingerprint is known for."""
+
+    def learn(self, tokens: Sequence[str]) -> tuple[int, list[tuple[int, str]]]:
+        """Return the cluster of a message, and every (cluster, template) that is new or has changed."""
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return the whole state as JSON."""
+
+    def restore(self, saved: dict[str, Any]) -> None:
+        """Take over what `snapshot` returned."""
+
+
+def _engine(settings: ParserSettings) -> Engine:
+    if settings.engine == "drain3":
+        from parsing._drain import DrainEngine
+
+        return DrainEngine(settings.similarity, settings.depth, settings.max_clusters)
+    return SkeletonEngine(settings.max_clusters)
+
+
 class Miner:
     """Assigns a template to each message of one stream."""
 
     def __init__(self, settings: ParserSettings) -> None:
-        self._engine: SkeletonEngine | DrainEngine = (
-            DrainEngine(settings.similarity, settings.depth, settings.max_clusters)
-            if settings.engine == "drain3"
-            else SkeletonEngine(settings.max_clusters)
-        )
+        self._engine = _engine(settings)
         self._masks = compile_masks(settings.masks)
         self._max_fingerprints = settings.max_fingerprints
         self._clock = 0

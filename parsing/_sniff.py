@@ -85,7 +85,7 @@ def sniff(text: str, leading: bool = True) -> Layout | None:
         return _access(scan, access.end())
     priority = re.match(r"<\d{1,3}>(?:1 )?", text)
     if priority:
-        scan.add("<priority>", r"<\d{1,3}>(?:1 )?", priority.end())
+        scan.add("<priority>", r"<(?P<priority>\d{1,3})>(?:1 )?", priority.end())
     if (klog := re.match(r"([IWEF])(?=\d{4} \d\d:)", text)) is not None:
         scan.add("<level>", "(?P<level>[IWEF])", klog.end(), "level")
         return _klog(scan)

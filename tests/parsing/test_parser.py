@@ -8,8 +8,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from parsing import Parser, ParserSettings
-from parsing._settings import ENGINES
 from parsing._fit import fill, same_but_blanks
+from parsing._settings import ENGINES
 from telemetry import LINEAGE, LOGS, TEMPLATES, CorruptState, Parsed, template_id
 
 HEADER = "2026-01-05 10:11:12,345 INFO [main] shop.Cart: "
@@ -179,6 +179,11 @@ def test_json_and_logfmt_lines(run: Run) -> None:
     assert dict(rows[0]["attributes"]) == {"user": "x"}
     assert rows[1]["time"].isoformat() == "2026-01-05T10:00:01+00:00"
     assert rows[1]["service"] == "unknown"
+
+
+def test_severity_of_a_syslog_priority(run: Run) -> None:
+    [row] = logs(run(["<11>Jan  5 10:11:12 host app: no"], 1))
+    assert (row["severity_number"], row["severity_text"], row["component"]) == (17, None, "app")
 
 
 def test_what_the_envelope_states_wins(run: Run) -> None:
