@@ -103,7 +103,7 @@ def commands_page() -> str:
 
 def walk(group: click.Group, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], click.Command]]:
     """Yield every command below `group` with its path, in the order of `--help`."""
-    with click.Context(group) as context:
+    with click.Context(group, **cli.context_settings) as context:
         for name in group.list_commands(context):
             command = group.get_command(context, name)
             assert command is not None
@@ -114,7 +114,7 @@ def walk(group: click.Group, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple
 
 def help_text(path: tuple[str, ...], command: click.Command) -> str:
     """Return what `faultline <path> --help` prints, at a fixed width."""
-    parent = click.Context(cli, info_name="faultline", terminal_width=110)
+    parent = click.Context(cli, info_name="faultline", terminal_width=110, **cli.context_settings)
     for name in path[:-1]:
         parent = click.Context(cli, info_name=name, parent=parent)
     with click.Context(command, info_name=path[-1], parent=parent, terminal_width=110) as context:

@@ -91,7 +91,7 @@ def _run(settings: "Settings", kind: str, paths: tuple[Path, ...], service: str 
     from storage import Store
 
     settings.parser()  # a wrong setting ends the run here, before anything is opened
-    own, progress = OwnMetrics(), Progress()
+    own, progress = OwnMetrics(), Progress(plain=once)
     server = own.serve(settings.metrics.port) if settings.metrics.port else None
     try:
         with stop_on_signals() as stop:

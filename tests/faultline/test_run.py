@@ -85,7 +85,7 @@ def test_a_signal_drains_and_exits_0_with_metrics_served_meanwhile(tmp_path, num
     process = subprocess.Popen(
         command,
         cwd=tmp_path,
-        env=environment(FAULTLINE_METRICS_PORT=str(port)),
+        env=environment(FAULTLINE_METRICS_PORT=str(port), FAULTLINE_WINDOWS_IDLE_S="1"),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -130,11 +130,3 @@ def test_a_folder_without_rights_is_skipped_and_the_rest_goes_on(faultline, tmp_
     done = faultline("run", "--source", "files", "in", "--once", "--store", "s", "--json")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["stored"] == 62
-
-
-def test_an_unreachable_broker_is_one_line(faultline):
-    done = faultline("run", "--source", "kafka", "--bootstrap", f"127.0.0.1:{free_port()}", "--store", "s", "--once")
-    assert done.returncode == 1
-    last = done.stderr.splitlines()[-1]
-    assert last.startswith("faultline: error: ")
-    assert "Traceback" not in done.stderr
