@@ -17,7 +17,7 @@ from rca._metrics import load_ratios, metric_findings
 from rca._onset import find_onset
 from rca._pagerank import pagerank
 from rca._panel import Floats, Panel, panel, times_us
-from rca._scores import Board, board, service_scores
+from rca._scores import Board, affected, board, service_scores
 from rca._spans import cells, span_findings
 from rca._verdict import confidence, surge, verdict
 from telemetry import WINDOW_METRICS, EvidenceError, UsageError
@@ -27,8 +27,8 @@ METHODS = ("default", "granger", "pcmci", *BASELINES)
 only; `pcmci`: PCMCI graph only (slow); the rest are baselines that look at metrics alone."""
 
 _EVIDENCE_ROWS = 8
-_SIGN = 1.0
-"""Least score of a service that counts as affected."""
+_SIGN = 0.3
+"""Least strength of the strongest finding of a service that counts as affected."""
 
 
 @dataclass(frozen=True)
@@ -156,15 +156,16 @@ def _graph(case: _Case, state: Board, findings: Sequence[Finding], method: str) 
 def _suspects(state: Board, scores: Floats, decision: str) -> tuple[Suspect, ...]:
     order = sorted(range(len(scores)), key=lambda i: (-round(float(scores[i]), 9), unit_hash(state.services[i])))
     total = float(scores.sum())
+    hurt = affected(state)
     leads = _callers_of(state.calls, order[0]) if order else set()
     found = []
     for rank, i in enumerate(order, 1):
         findings = state.findings[state.services[i]]
-        path = path_to_pain(i, state.calls, scores, _SIGN)
+        path = path_to_pain(i, state.calls, hurt, _SIGN)
         role = "unclear"
         if decision == "root_cause_found" and rank == 1:
             role = "root_cause"
-        elif decision == "root_cause_found" and i in leads and scores[i] >= _SIGN:
+        elif decision == "root_cause_found" and i in leads and hurt[i] >= _SIGN:
             role = "symptom"
         rows = [f.row() for f in findings[:_EVIDENCE_ROWS]]
         if len(path) > 1:

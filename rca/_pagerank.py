@@ -4,7 +4,7 @@ import numpy as np
 
 from rca._panel import Floats
 
-DAMPING = 0.3
+DAMPING = 0.15
 """Share of the score that walks. Higher values let the graph overrule the evidence and lose accuracy."""
 
 

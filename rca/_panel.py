@@ -14,6 +14,10 @@ MAX_ROWS = 4_000
 """Newest rows kept: 5.5 hours at 5 s. Bounds time and memory whatever the history handed in."""
 
 
+_LARGEST = 1e100
+"""Values are clipped here, so that no square or sum of them overflows."""
+
+
 @dataclass(frozen=True)
 class Panel:
     """`values[t, s]`, NaN where no point; `times` in microseconds, ascending; columns by service, then metric."""
@@ -42,7 +46,7 @@ def panel(table: pa.Table) -> Panel:
         return Panel((), (), np.empty(0, np.int64), np.empty((0, 0)))
     order = np.argsort(names)
     column = np.argsort(order)[encoded.indices.to_numpy()]
-    times, values = times_us(table), table["value"].to_numpy()
+    times, values = times_us(table), np.clip(table["value"].to_numpy(), -_LARGEST, _LARGEST)
     step = _step(times, column)
     buckets, row = np.unique(times // step, return_inverse=True)
     matrix = _mean_cells(row, column, values, (len(buckets), len(names)))
