@@ -40,8 +40,9 @@ def attribute_column(rows: pa.Table, headers: Headers, first: Ints, inherited: N
     for name, attribute in _ATTRIBUTE_OF.items():
         if name in headers.text:
             _add_text(added, attribute, headers.text[name][first])
-    _add_flag(added, "faultline.year", headers.year_assumed[first], "assumed")
-    _add_flag(added, "faultline.date", headers.date_assumed[first], "assumed")
+    from_header = one_chunk(rows["time"]).is_null().to_numpy(zero_copy_only=False)
+    _add_flag(added, "faultline.year", headers.year_assumed[first] & from_header, "assumed")
+    _add_flag(added, "faultline.date", headers.date_assumed[first] & from_header, "assumed")
     _add_flag(added, "faultline.time", inherited, "inherited")
     if headers.extra:
         _add_extra(added, headers.extra, first)

@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import orjson
@@ -189,6 +190,13 @@ def test_severity_of_a_syslog_priority(run: Run) -> None:
 def test_what_the_envelope_states_wins(run: Run) -> None:
     [row] = logs(run([HEADER + "x"], 10, severity_text=["FATAL"], severity_number=[21], component=["outer"]))
     assert (row["severity_text"], row["severity_number"], row["component"]) == ("FATAL", 21, "outer")
+
+
+def test_an_assumed_year_is_flagged_unless_the_envelope_states_the_time(run: Run) -> None:
+    line, when = "Jan  5 10:11:12 host app: x", datetime(2026, 1, 2, tzinfo=UTC)
+    assert ("faultline.year", "assumed") in logs(run([line], 1))[0]["attributes"]
+    [row] = logs(run([line], 1, time=[when]))
+    assert (row["time"], row["attributes"]) == (when, [("host.name", "host")])
 
 
 def test_message_format_takes_lines_as_they_are(run: Run) -> None:
