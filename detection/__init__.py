@@ -8,7 +8,8 @@ Scores are decades of improbability (-log10 p) as learned by the series so far. 
 from detection._detector import Detector
 from detection._incidents import IncidentBook, IncidentUpdate
 from detection._offline import DETECT_THRESHOLD, DETECTED, score_matrix, score_series
-from detection._scorer import WARM_UP, MetricScorer, Scores
+from detection._scorer import MetricScorer
+from detection._scores import WARM_UP, Scores
 from detection._settings import DetectorSettings, IncidentSettings
 
 __all__ = [

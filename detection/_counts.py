@@ -9,7 +9,7 @@ import numpy as np
 
 from detection._columns import Columns
 from detection._regime import Regimes
-from detection._scorer import WARM_UP, Scores
+from detection._scores import WARM_UP, Scores
 from detection._state import Arrays, prefixed, under
 from detection._tail import Tail
 
@@ -30,14 +30,17 @@ class CountScorer:
         self._tail = Tail(_TAIL_START, rate=0.01, excess=0.6)
         self._regimes = Regimes()
 
-    def grow(self, size: int, age: np.ndarray) -> None:
+    def grow(self, size: int, age: np.ndarray | None = None) -> None:
         """Add rows up to `size`; `age` (one a new row) is for how many updates the series is known to have been 0."""
         start = self._columns.size
+        if size <= start:
+            return
         self._columns.grow(size)
         self._tail.grow(size)
         self._regimes.grow(size)
-        self._columns["n"][start:size] = age
-        self._columns["exposure"][start:size] = np.minimum(age, _MEMORY)
+        if age is not None:
+            self._columns["n"][start:size] = age
+            self._columns["exposure"][start:size] = np.minimum(age, _MEMORY)
 
     @property
     def size(self) -> int:
@@ -47,8 +50,7 @@ class CountScorer:
     def update(self, rows: np.ndarray, counts: np.ndarray, exposure: np.ndarray) -> Scores:
         """Score one count a series, then learn it. Where exposure is 0 nothing could be counted: the score is NaN."""
         known = exposure > 0.0
-        total = len(rows)
-        result = Scores(np.full(total, np.nan), np.full(total, np.nan), np.full(total, np.nan), np.zeros(total, bool))
+        result = Scores.blank(len(rows))
         rows, counts, exposure = rows[known], counts[known], exposure[known]
         warm = self._columns["n"][rows] >= WARM_UP
         mean, dispersion = self._rate(rows) * exposure, self._dispersion(rows)
@@ -61,10 +63,7 @@ class CountScorer:
                 counts[recalled], before[recalled] * exposure[recalled], dispersion[recalled]
             )
         score = self._tail.surprise(rows, np.minimum(raw, from_before))
-        result.score[known] = np.where(warm, score, 0.0)
-        result.expected[known] = mean
-        result.band[known] = np.sqrt(mean + dispersion * mean**2)
-        result.warm[known] = warm
+        result.put(known, np.where(warm, score, 0.0), mean, np.sqrt(mean + dispersion * mean**2), warm)
         self._learn(rows, counts, exposure, mean, dispersion, raw, from_before)
         return result
 

@@ -13,7 +13,7 @@ from detection._pattern import FEATURES, PatternSignals
 from detection._settings import DetectorSettings
 from detection._signals import Signals
 from detection._spans import SpanSignals
-from detection._state import Arrays, pack, prefixed, unpack, under
+from detection._state import Arrays, pack, prefixed, under, unpack
 from telemetry import ANOMALIES, CorruptState, Window
 
 FORMAT_VERSION = 1

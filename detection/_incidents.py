@@ -143,6 +143,11 @@ class IncidentBook:
         """Ids of the incidents that have not resolved, oldest first."""
         return list(self._open)
 
+    @property
+    def open_count(self) -> int:
+        """How many incidents have not resolved."""
+        return len(self._open)
+
     def services(self, incident_id: str) -> list[str]:
         """Return the services of an unresolved incident, in order of joining. Raises KeyError."""
         return list(self._open[incident_id].services)

@@ -6,7 +6,7 @@ import pyarrow as pa
 from detection._columns import Columns
 from detection._counts import CountScorer
 from detection._index import SeriesIndex, mix, text_keys
-from detection._scorer import WARM_UP, Scores
+from detection._scores import WARM_UP, Scores
 from detection._signals import Signals, group_sum, number
 from detection._state import Arrays, prefixed, under
 from telemetry import ERROR_SEVERITY, format_id
@@ -66,7 +66,7 @@ class LogSignals:
 
     def _burst(self, where: np.ndarray, errors: np.ndarray) -> Signals:
         size = len(self._services)
-        self._errors.grow(size, np.zeros(size - self._errors.size))
+        self._errors.grow(size)
         seen = where >= 0
         observed = group_sum(where[seen], size, errors[seen])
         scores = self._errors.update(np.arange(size), observed, np.ones(size))

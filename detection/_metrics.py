@@ -11,7 +11,7 @@ from detection._state import Arrays, prefixed, under
 
 
 class MetricSignals:
-    """Follows every (service, metric); the value of a window is the mean of its points."""
+    """Follows every (service, metric); a window's value is the mean of its points, or a counter's last."""
 
     def __init__(self, limit: int) -> None:
         self.index = SeriesIndex(limit)
@@ -27,9 +27,9 @@ class MetricSignals:
         metric, names, metric_keys = text_keys(metrics["metric"])
         keys = mix(service_keys[service], metric_keys[metric])
         rows = self.index.rows(keys, lambda i: (services[service[i]], names[metric[i]]))
-        values = metrics["value"].to_numpy()
-        unique, means = _means(rows, values)
-        return [self._score(unique, means), self._silence(service_keys, services, service)]
+        times = metrics["time"].cast(pa.int64()).to_numpy()
+        unique, values = _window_values(rows, times, metrics["value"].to_numpy())
+        return [self._score(unique, values), self._silence(service_keys, services, service)]
 
     def _score(self, rows: np.ndarray, values: np.ndarray) -> Signals:
         scores = self._scorer.update(rows, values)
@@ -44,7 +44,7 @@ class MetricSignals:
     def _silence(self, keys: np.ndarray, services: list[str], codes: np.ndarray) -> Signals:
         present = self._reporting.rows(keys, lambda i: (services[i], "points"))
         size = len(self._reporting)
-        self._reports.grow(size, np.zeros(size - self._reports.size))
+        self._reports.grow(size)
         points = np.zeros(size)
         seen = present >= 0
         points[present[seen]] = group_sum(codes, len(services), np.ones(len(codes)))[seen]
@@ -77,14 +77,20 @@ class MetricSignals:
         self._reports.load(under("reports", arrays))
 
 
-def _means(rows: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return (unique rows, mean finite value of each); summed in order of size, so the order of points is no matter."""
+def _window_values(rows: np.ndarray, times: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return (unique rows, one value each): the mean, or the last of whole numbers that do not fall (counters).
+
+    Points are summed in order of time, then size, so that their order in the table does not matter.
+    """
     keep = (rows >= 0) & np.isfinite(values)
-    rows, values = rows[keep], values[keep]
+    rows, times, values = rows[keep], times[keep], values[keep]
     if not len(rows):
         return rows, values
-    order = np.lexsort((values, rows))
+    order = np.lexsort((values, times, rows))
     rows, values = rows[order], values[order]
     first = np.flatnonzero(np.r_[True, rows[1:] != rows[:-1]])
-    counts = np.diff(np.r_[first, len(rows)])
-    return rows[first], np.add.reduceat(values, first) / counts
+    last = np.r_[first[1:], len(rows)] - 1
+    mean = np.add.reduceat(values, first) / (last - first + 1)
+    fell = np.r_[False, (values[1:] < values[:-1]) & (rows[1:] == rows[:-1])]
+    count_like = ~np.logical_or.reduceat(fell | (values != np.floor(values)), first)
+    return rows[first], np.where(count_like, values[last], mean)

@@ -9,7 +9,8 @@ import numpy as np
 
 from detection._columns import Columns
 from detection._index import SeriesIndex
-from detection._scorer import MetricScorer, Scores
+from detection._scorer import MetricScorer
+from detection._scores import Scores
 from detection._signals import Signals, number
 from detection._state import Arrays, prefixed, under
 

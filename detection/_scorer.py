@@ -2,19 +2,19 @@
 
 Everything is measured in points, so one configuration serves 5 s, 60 s and 300 s series. The score of a point uses
 only points before it. Multiplying a series by a positive constant changes no score.
-"""
 
-from dataclasses import dataclass
+A series of whole numbers that never fell is taken for a cumulative counter (restarts, requests so far): what counts
+then is by how much it grew, which is scored as a count.
+"""
 
 import numpy as np
 
 from detection._columns import Columns
+from detection._counts import CountScorer
 from detection._regime import Regimes
+from detection._scores import WARM_UP, Scores
 from detection._state import Arrays, prefixed, under
 from detection._tail import Tail
-
-WARM_UP = 16
-"""Points of a series before it gets a score."""
 
 _LEVEL_MEMORY = 180.0  # points; half an hour of 10 s windows: follows the day, outlives a short fault
 _SPREAD_MEMORY = 720.0
@@ -27,45 +27,57 @@ _TINY = 1e-300
 _Z_LIMIT = 1e6
 
 
-@dataclass(frozen=True)
-class Scores:
-    """One entry a point: `score` in decades of improbability (NaN: no value), and what was expected before it."""
-
-    score: np.ndarray
-    expected: np.ndarray
-    band: np.ndarray  # robust standard deviation around `expected`
-    warm: np.ndarray  # false while the series is too young to be judged; its score is 0 then
-
-
 class MetricScorer:
     """State of many metric series. Rows are given out by the caller, from 0 upwards."""
 
     def __init__(self) -> None:
-        fills = {"level": 0.0, "spread": 0.0, "step": 0.0, "steps": 0.0, "last": np.nan, "n": 0.0, "first": np.nan}
+        fills = {
+            "level": 0.0,
+            "spread": 0.0,
+            "step": 0.0,
+            "steps": 0.0,
+            "last": np.nan,
+            "n": 0.0,
+            "first": np.nan,
+            "counter": 1.0,
+        }
         self._columns = Columns(fills, {"first": WARM_UP})
         self._tail = Tail(_TAIL_START, rate=0.0124, excess=0.6)
         self._regimes = Regimes()
+        self._growth = CountScorer()
 
     def update(self, rows: np.ndarray, values: np.ndarray) -> Scores:
         """Score one point a series, then learn it. `rows` int64 without repetition; `values` may hold NaN."""
         self._grow(int(rows.max(initial=-1)) + 1)
-        count = len(rows)
         known = np.isfinite(values)
-        result = Scores(np.full(count, np.nan), np.full(count, np.nan), np.full(count, np.nan), np.zeros(count, bool))
-        warm = known & (self._columns["n"][rows] >= WARM_UP)
-        result.warm[:] = warm
+        counter = known & self._is_counter(rows, values)
+        young = known & (self._columns["n"][rows] < WARM_UP)
+        result = Scores.blank(len(rows))
         result.score[known] = 0.0
-        young = known & ~warm
+        if counter.any():
+            grown = np.nan_to_num(values[counter] - self._columns["last"][rows[counter]])
+            scores = self._growth.update(rows[counter], grown, np.ones(len(grown)))
+            result.put(counter, scores.score, values[counter] - grown + scores.expected, scores.band, scores.warm)
         if young.any():
             self._collect(rows[young], values[young])
-        if warm.any():
-            result.score[warm], result.expected[warm], result.band[warm] = self._judge(rows[warm], values[warm])
+        ready = known & ~young
+        if ready.any():
+            result.put(ready & ~counter, *(part[~counter[ready]] for part in self._judge(rows[ready], values[ready])))
         return result
+
+    def _is_counter(self, rows: np.ndarray, values: np.ndarray) -> np.ndarray:
+        """Return which series are counters including this point; one that ceased to be never is again."""
+        columns = self._columns
+        fits = (values == np.floor(values)) & ~(values < columns["last"][rows])
+        counter = (columns["counter"][rows] > 0.0) & (fits | ~np.isfinite(values))
+        columns["counter"][rows] = counter
+        return counter
 
     def _grow(self, size: int) -> None:
         self._columns.grow(size)
         self._tail.grow(size)
         self._regimes.grow(size)
+        self._growth.grow(size)
 
     def _collect(self, rows: np.ndarray, values: np.ndarray) -> None:
         columns = self._columns
@@ -93,7 +105,7 @@ class MetricScorer:
         columns["step"][rows] = step + (change - step) / np.minimum(steps + 4.0, _SPREAD_MEMORY)
         columns["steps"][rows] = steps + 1.0
 
-    def _judge(self, rows: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def _judge(self, rows: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         columns = self._columns
         level, n = columns["level"][rows], columns["n"][rows]
         natural = np.maximum(_TO_SIGMA * columns["spread"][rows], _STEP_FLOOR * columns["step"][rows])
@@ -110,7 +122,7 @@ class MetricScorer:
         self._learn(
             rows, values, deviation, scale, np.where(raw > _TAIL_START, np.sign(deviation), 0.0), from_before < away
         )
-        return score, level, scale
+        return score, level, scale, np.ones(len(rows), dtype=bool)
 
     def _learn(
         self,
@@ -140,6 +152,7 @@ class MetricScorer:
             **prefixed("series", self._columns.arrays()),
             **prefixed("tail", self._tail.arrays()),
             **prefixed("regimes", self._regimes.arrays()),
+            **prefixed("growth", self._growth.arrays()),
         }
 
     def load(self, arrays: Arrays) -> None:
@@ -147,3 +160,4 @@ class MetricScorer:
         self._columns.load(under("series", arrays))
         self._tail.load(under("tail", arrays))
         self._regimes.load(under("regimes", arrays))
+        self._growth.load(under("growth", arrays))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from detection._index import SeriesIndex
-from detection._scorer import Scores
+from detection._scores import Scores
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,8 @@ import pyarrow as pa
 
 from detection._counts import CountScorer
 from detection._index import SeriesIndex, mix, text_keys
-from detection._scorer import MetricScorer, Scores
+from detection._scorer import MetricScorer
+from detection._scores import Scores
 from detection._signals import Signals, group_sum, number
 from detection._state import Arrays, prefixed, under
 
@@ -61,22 +62,29 @@ class SpanSignals:
         owner = np.zeros(len(unique), dtype=np.int64)
         owner[at] = service
         weight = np.bincount(at, weights=calls)
-        blocks, rowset, shown = [], [], []
-        for number_of, column in enumerate(_DURATIONS):
-            logs = np.log(np.maximum(spans[column].to_numpy(), 1.0))
-            value = np.bincount(at, weights=calls * logs) / weight
-            level = self._levels.update(unique * len(_DURATIONS) + number_of, value)
-            ready = level.warm
-            total = np.bincount(owner[ready], weights=weight[ready], minlength=len(names))
-            shift = np.bincount(owner[ready], weights=(weight * (value - level.expected))[ready], minlength=len(names))
-            mean = np.bincount(owner[ready], weights=(weight * value)[ready], minlength=len(names))
-            have = total > 0.0
-            blocks.append(shift[have] / total[have])
-            shown.append(np.exp(mean[have] / total[have]))
-            signal_keys = mix(keys[have], np.full(int(have.sum()), number_of + 1, dtype=np.uint64))
-            owners = np.flatnonzero(have)
-            rowset.append(self._latency_index.rows(signal_keys, lambda i, o=owners, c=column: (names[o[i]], c)))
-        return self._pool(np.concatenate(rowset), np.concatenate(blocks), np.concatenate(shown))
+        values = np.stack([_log_mean(spans[column], at, calls, weight) for column in _DURATIONS])
+        slots = unique * len(_DURATIONS) + np.arange(len(_DURATIONS))[:, None]
+        level = self._levels.update(slots.ravel(), values.ravel())
+        shape, width = values.shape, len(names)
+        cell = (np.arange(len(_DURATIONS))[:, None] * width + owner)[level.warm.reshape(shape)]
+        share = np.broadcast_to(weight, shape)[level.warm.reshape(shape)]
+        shift = (values.ravel() - level.expected)[level.warm]
+        total = np.bincount(cell, weights=share, minlength=len(_DURATIONS) * width)
+        have = np.flatnonzero(total > 0.0)
+        mean_shift = np.bincount(cell, weights=share * shift, minlength=len(total))[have] / total[have]
+        mean_value = (
+            np.bincount(cell, weights=share * values.ravel()[level.warm], minlength=len(total))[have] / total[have]
+        )
+        return self._pool(self._latency_rows(have, names, keys), mean_shift, np.exp(mean_value))
+
+    def _latency_rows(self, cells: np.ndarray, names: list[str], keys: np.ndarray) -> np.ndarray:
+        """Return the row of each (duration, service) cell."""
+        duration, service = cells // len(names), cells % len(names)
+
+        def name(i: int) -> tuple[str, str]:
+            return names[service[i]], _DURATIONS[duration[i]]
+
+        return self._latency_index.rows(mix(keys[service], duration.astype(np.uint64) + np.uint64(1)), name)
 
     def _pool(self, rows: np.ndarray, shift: np.ndarray, observed: np.ndarray) -> Signals:
         use = rows >= 0
@@ -98,14 +106,16 @@ class SpanSignals:
         self, spans: pa.Table, service: np.ndarray, names: list[str], keys: np.ndarray, calls: np.ndarray
     ) -> Signals:
         total = group_sum(service, len(names), calls)
-        rows, failed = [], []
-        for offset, column in enumerate(_ERRORS):
-            failed.append(group_sum(service, len(names), spans[column].to_numpy()))
-            signal_keys = mix(keys, np.full(len(keys), offset + 1, dtype=np.uint64))
-            rows.append(self._error_index.rows(signal_keys, lambda i, c=column: (names[i], c)))
+        errors = np.concatenate([group_sum(service, len(names), spans[column].to_numpy()) for column in _ERRORS])
+        exposure = np.tile(total, len(_ERRORS))
+        which = np.repeat(np.arange(1, len(_ERRORS) + 1, dtype=np.uint64), len(names))
+
+        def name(i: int) -> tuple[str, str]:
+            return names[i % len(names)], _ERRORS[i // len(names)]
+
+        row = self._error_index.rows(mix(np.tile(keys, len(_ERRORS)), which), name)
         size = len(self._error_index)
-        self._errors.grow(size, np.zeros(size - self._errors.size))
-        row, errors, exposure = np.concatenate(rows), np.concatenate(failed), np.tile(total, len(_ERRORS))
+        self._errors.grow(size)
         use = row >= 0
         row, errors, exposure = row[use], errors[use], exposure[use]
         scores = self._errors.update(row, errors, exposure)
@@ -144,3 +154,8 @@ class SpanSignals:
         self._latency.load(under("latency", arrays))
         self._error_index.load(meta["error_index"], under("error_index", arrays))
         self._errors.load(under("errors", arrays))
+
+
+def _log_mean(durations: pa.ChunkedArray, at: np.ndarray, calls: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Return the mean logarithm of durations (us) by operation, weighted by calls."""
+    return np.bincount(at, weights=calls * np.log(np.maximum(durations.to_numpy(), 1.0))) / weight
