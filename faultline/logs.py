@@ -20,7 +20,7 @@ def configure(level: str = "info", format: Literal["auto", "json", "text"] = "au
         structlog.processors.StackInfoRenderer(),
     ]
     render: list[structlog.typing.Processor] = (
-        [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), repr_native_str=True)]
+        [_printable, structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), repr_native_str=True)]
         if text
         else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
     )
@@ -38,3 +38,9 @@ def configure(level: str = "info", format: Literal["auto", "json", "text"] = "au
         )
     )
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
+
+
+def _printable(logger: object, method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """Escape what would move the cursor: a message may hold a path, and a path may hold anything."""
+    text = str(event["event"])
+    return event | {"event": text if text.isprintable() else repr(text)[1:-1]}

@@ -66,6 +66,17 @@ def test_labels_are_bounded_and_the_rest_is_summed(monkeypatch):
     assert 'faultline_records_total{fate="read",partition="other"} 70.0' in reads
 
 
+def test_rejects_are_counted_by_reason_within_bounds(monkeypatch):
+    monkeypatch.setattr(own_metrics, "MAX_REASONS", 2)
+    own = OwnMetrics()
+    for reason in ("bad_json", "too_deep", "bad_json", "new_one"):
+        own.rejected(reason, 2)
+    with served(own) as url:
+        text = get(f"{url}/metrics")[1]
+    for reason, units in (("bad_json", 4), ("too_deep", 2), ("other", 2)):
+        assert f'faultline_dead_letters_total{{reason="{reason}"}} {units}.0' in text
+
+
 def test_a_hostile_partition_name_stays_inside_its_label():
     own = OwnMetrics()
     own.account('a"} 1\nevil_total 9\n', 0, COUNTS, None)

@@ -92,3 +92,16 @@ def test_parser_settings_take_over_every_field():
     parser = settings.load().parser()
     found = (parser.format, parser.year, parser.timezone, parser.masks, parser.max_clusters)
     assert found == ("message", 2020, "Europe/Berlin", ("a+",), 50)
+
+
+def test_kafka_security_comes_under_the_names_of_the_client(monkeypatch):
+    assert settings.load().kafka.options() == {"security_protocol": "PLAINTEXT"}
+    file('[kafka]\nsecurity_protocol = "SASL_SSL"\nsasl_username = "me"\nssl_cafile = "ca.pem"')
+    monkeypatch.setenv("FAULTLINE_KAFKA_SASL_PASSWORD", "hunter2")
+    assert settings.load().kafka.options() == {
+        "security_protocol": "SASL_SSL",
+        "sasl_mechanism": "PLAIN",
+        "sasl_plain_username": "me",
+        "sasl_plain_password": "hunter2",
+        "ssl_cafile": "ca.pem",
+    }
