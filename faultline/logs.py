@@ -40,7 +40,8 @@ def configure(level: str = "info", format: Literal["auto", "json", "text"] = "au
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
 
 
-def _printable(logger: object, method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+def _printable(_: object, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
     """Escape what would move the cursor: a message may hold a path, and a path may hold anything."""
     text = str(event["event"])
-    return event | {"event": text if text.isprintable() else repr(text)[1:-1]}
+    event["event"] = text if text.isprintable() else repr(text)[1:-1]
+    return event

@@ -53,7 +53,7 @@ def test_every_command_and_option_exists(name):
     first, *words = OURS[name]["command"]
     options = {option for parameter in COMMANDS[(first,)].params for option in parameter.opts}
     assert {word for word in words if word.startswith("-")} <= options
-    parsed = COMMANDS[(first,)].make_context(first, words)
+    parsed = COMMANDS[(first,)].make_context(first, words, **cli.context_settings)
     parsed.close()
 
 

@@ -34,7 +34,7 @@ def test_a_missing_store_is_no_failure_and_is_not_made(tmp_path):
 
 def test_a_damaged_store_fails(store, tmp_path):
     shutil.copytree(store, tmp_path / "copy")
-    for path in (tmp_path / "copy/ledger/_delta_log").glob("*.json"):
+    for path in (tmp_path / "copy/ledger/_delta_log").glob("*.*"):
         path.write_text("{not json")
     assert findings(tmp_path / "copy")["store"].level == "FAIL"
 
