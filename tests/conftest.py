@@ -8,13 +8,16 @@ import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))  # modules beside this file, whatever folder a test lies in
 
 from kafka_broker import BrokerUnavailable, KafkaBroker
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
 
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
@@ -45,3 +48,21 @@ def chromium_path() -> str:
         if path := shutil.which(name):
             return path
     _unavailable("browser", f"none of {', '.join(_BROWSERS)} is on the PATH")
+
+
+@pytest.fixture(scope="module")
+def browser(chromium_path: str) -> Iterator["Browser"]:
+    """A headless browser."""
+    from chromium import launched
+
+    with launched(chromium_path) as opened:
+        yield opened
+
+
+@pytest.fixture
+def page(browser: "Browser") -> Iterator["Page"]:
+    """A page that must end without a console error and without a request to another host."""
+    from chromium import watched_page
+
+    with watched_page(browser) as opened:
+        yield opened

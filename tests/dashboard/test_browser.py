@@ -1,7 +1,6 @@
 """The pages in a real browser, served by the real program."""
 
 import os
-import re
 import shutil
 import signal
 import subprocess
@@ -10,22 +9,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
+from chromium import TIMEOUT_MS, settled, shoot
+from playwright.sync_api import Browser, Page
 
 from . import shop
 
 pytestmark = pytest.mark.browser
 
 ROOT = Path(__file__).parents[2]
-SHOTS = ROOT / "artefacts" / "dashboard"
-FLAGS = [
-    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
-    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
-]
-_CANVASES = "[data-testid='stEChartsChart'] canvas"
-# Streamlit asks for these two below the page's own path before it finds them at the root.
-KNOWN_404 = re.compile(r"/(incidents|logs)/_stcore/(health|host-config)$")
-TIMEOUT_MS = 30_000
 
 
 @pytest.fixture(scope="module")
@@ -52,63 +43,12 @@ def address(own_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         assert program.stdout.read() == ""
 
 
-@pytest.fixture(scope="module")
-def browser(chromium_path: str) -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=chromium_path, args=FLAGS)
-        yield opened
-        opened.close()
-
-
-@pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    """A fresh page that must end without a console error and without a request to another host."""
-    wrong: list[str] = []
-    opened = browser.new_page(viewport={"width": 1440, "height": 900})
-    opened.set_default_timeout(TIMEOUT_MS)
-    opened.on("console", lambda message: wrong.extend(_console_error(message)))
-    opened.on("pageerror", lambda error: wrong.append(f"script error: {error}"))
-    opened.on("request", lambda request: wrong.extend(_foreign(request)))
-    opened.on("websocket", lambda socket: wrong.extend(_foreign(socket)))
-    yield opened
-    opened.close()
-    assert wrong == []
-
-
-def _console_error(message: ConsoleMessage) -> list[str]:
-    known = "404" in message.text and KNOWN_404.search(message.location.get("url", ""))
-    return [f"{message.text} {message.location}"] if message.type == "error" and not known else []
-
-
-def _foreign(asked: Request) -> list[str]:
-    own = re.match(r"(https?|wss?)://(127\.0\.0\.1|localhost)(:\d+)?/|data:|blob:", asked.url)
-    return [] if own else [f"asked {asked.url}"]
-
-
-def shoot(page: Page, name: str, readme: bool = False) -> None:
-    """Keep a picture as an artefact; with FAULTLINE_UPDATE_IMAGES=1 also as the README's."""
-    SHOTS.mkdir(parents=True, exist_ok=True)
-    page.screenshot(path=SHOTS / f"{name}.png")
-    if readme and os.environ.get("FAULTLINE_UPDATE_IMAGES") == "1":
-        page.screenshot(path=ROOT / "docs" / "images" / f"{name}.png")
-
-
-def settled(page: Page, charts: int = 0) -> None:
-    """Wait until the page is drawn: no skeleton, nothing running, so many charts with something in them."""
-    page.wait_for_selector('[data-testid="stSkeleton"]', state="detached")
-    page.wait_for_function(
-        "([canvases, n]) => [...document.querySelectorAll(canvases)].filter(c => c.width > 0).length >= n",
-        arg=[_CANVASES, charts],
-    )
-    page.wait_for_timeout(300)  # the last frame of the canvas
-
-
 def test_the_first_visit_may_be_a_link_to_an_incident(address: str, page: Page) -> None:
     page.goto(f"{address}/incidents?incident={shop.ROOT_CAUSE_ID}")
     page.wait_for_selector("text=What happened")
     settled(page, charts=5)
     assert page.get_by_test_id("stTopNavLink").count() == 3  # the whole application, not the page alone
-    shoot(page, "incident", readme=True)
+    shoot(page, "incident")
 
 
 def test_overview(address: str, page: Page) -> None:
@@ -116,7 +56,7 @@ def test_overview(address: str, page: Page) -> None:
     page.wait_for_selector("text=Suspected root cause: payments")
     page.wait_for_selector("text=Services, most anomalies first")
     settled(page, charts=2)
-    shoot(page, "overview", readme=True)
+    shoot(page, "overview")
     assert page.title() == "Faultline"
     headline = page.locator(".fl-card").first.bounding_box()
     assert headline is not None
