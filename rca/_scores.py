@@ -14,8 +14,8 @@ _KIND_WEIGHT = {"metric": 0.7, "log": 1.0, "span": 1.0}
 _CAUSES = ("cause", "other", "load", "host", "callee")
 _SYMPTOMS = ("symptom", "blame")
 _LESSER = 0.5
-_EXPLAINING = np.array([0.3, 1.0, 1.0])
-"""How much a symptom of a callee explains, by kind: slow answers in metrics alone may come from anywhere."""
+_EXPLAINING = np.array([0.0, 1.0, 1.0])
+"""What a symptom of a callee explains, by kind: slow answers seen in metrics alone may come from anywhere."""
 _EXPLAINED = 0.85
 """Largest share of a symptom that an at least equally suspicious callee takes away."""
 
@@ -54,7 +54,8 @@ def service_scores(state: Board) -> Floats:
     wrong. The lesser of cause and symptom counts in part: a busy cpu where answers are slow says more than either.
     """
     cause, symptom = _by_kind(state, _CAUSES), _by_kind(state, _SYMPTOMS)
-    whole, explains = _combined(cause, symptom), _combined(cause, symptom * _EXPLAINING)
+    own = _by_kind(state, ("cause",))
+    whole, explains = _combined(cause, symptom), _combined(own, symptom * _EXPLAINING)
     callee = np.max(np.where(state.calls > 0, explains[None, :], 0.0), axis=1, initial=0.0)
     with np.errstate(divide="ignore", invalid="ignore"):
         explained = _EXPLAINED * np.minimum(np.nan_to_num(callee / whole), 1.0)
