@@ -144,7 +144,8 @@ def _time(
     if z < _MIN_Z:
         return
     expected, observed = (_mean_time(spans, prefix, rows, members) for rows in (spans.before, spans.after))
-    says = f"{service} {signal.replace('_', ' ')} of its spans grew {number(float(np.exp(ratio)))}-fold"
+    whose = f"time on the way to {service}" if role == "blame" else f"{service} {signal.replace('_', ' ')} of spans"
+    says = f"{whose} grew {number(float(np.exp(ratio)))}-fold"
     says += f", mean of p50 and p95 from {number(expected / 1e3)} to {number(observed / 1e3)} ms"
     yield Finding(service, "span", role, signal, z, strength(z), expected, observed, says)
 
