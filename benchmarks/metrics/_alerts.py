@@ -56,7 +56,7 @@ def best_event_score(labels: ArrayLike, scores: ArrayLike) -> tuple[EventScore, 
     thresholds = values[order][cuts]
     edges = np.stack((starts, ends + 1), axis=1).ravel()
     peaks = np.sort(np.maximum.reduceat(np.append(values, -np.inf), edges)[::2])
-    recall = 1 - np.searchsorted(peaks, thresholds, side="left") / len(peaks)
+    recall = (len(peaks) - np.searchsorted(peaks, thresholds, side="left")) / len(peaks)
     precision = np.cumsum(truth[order])[cuts] / (cuts + 1)
     f1 = 2 * precision * recall / np.maximum(precision + recall, 1e-300)
     best = int(np.argmax(f1))

@@ -52,4 +52,4 @@ def ac_at(ranks: Sequence[Floats], k: int) -> Floats:
 
 def avg_at(ranks: Sequence[Floats], k: int) -> Floats:
     """Return each case's part of Avg@k, shape (cases,)."""
-    return np.stack([ac_at(ranks, depth) for depth in range(1, k + 1)]).mean(axis=0, dtype=np.float64)
+    return np.asarray(np.stack([ac_at(ranks, depth) for depth in range(1, k + 1)]).mean(axis=0))
