@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 _POLL_S = 0.2
+_HOLD_S = 1.0
+"""How long the last record of a silent stream waits for a line that may continue it."""
 
 
 @dataclass
@@ -152,18 +154,19 @@ class Pipeline:
         )
 
     def _let_time_pass(self) -> None:
-        """On partitions that have been silent for `idle_s`: complete held-back records, and let event time pass.
+        """On silent partitions complete held-back records, and after `idle_s` let event time pass.
 
         A partition with more to read is not silent, so a backlog is never overtaken.
         """
-        silent_since = time.monotonic() - self._settings.windows.idle_s
-        running = {app for app, worker in self._workers.items() if not worker.closed}
-        idle = sorted(app for app in running & self._source.drained if self._last_row[app] < silent_since)
-        marks = [mark for app in running.difference(idle) if (mark := self._workers[app].watermark) is not None]
-        for app in idle:
+        now = time.monotonic()
+        silent = {app: now - self._last_row[app] for app in self._source.drained & self._workers.keys()}
+        for app in sorted(app for app, seconds in silent.items() if seconds > _HOLD_S):
             self._buffer.add(self._workers[app].release())
-            if marks:
-                self._workers[app].advance(max(marks))
+        running = {app for app, worker in self._workers.items() if not worker.closed}
+        idle = sorted(app for app in running & silent.keys() if silent[app] > self._settings.windows.idle_s)
+        marks = [mark for app in running.difference(idle) if (mark := self._workers[app].watermark) is not None]
+        for app in idle if marks else ():
+            self._workers[app].advance(max(marks))
 
     def _due(self, since: float, seconds: float) -> bool:
         return time.monotonic() - since >= seconds
@@ -187,7 +190,7 @@ class Pipeline:
             self._committed[worker.partition.app_id] = worker.position
             self._marked[worker.partition.app_id] = _mark(worker)
         self.rows_committed += sum(len(tables[name]) for name in ("logs", "metrics", "spans") if name in tables)
-        self._publish(moved)
+        self._publish(moved, tables.get("dead_letters"))
 
     def _has_news(self, worker: PartitionWorker) -> bool:
         app = worker.partition.app_id
@@ -227,9 +230,13 @@ class Pipeline:
         workers = [self._workers[app] for app in sorted(owners)]
         return [Move.of(w.partition, self._committed[w.partition.app_id], w.position) for w in workers]
 
-    def _publish(self, moved: Iterable[PartitionWorker]) -> None:
+    def _publish(self, moved: Iterable[PartitionWorker], dead_letters: pa.Table | None) -> None:
         if self._own is None:
             return
+        if dead_letters is not None:
+            units = dead_letters.group_by("reason").aggregate([("units", "sum")])
+            for reason, count in zip(units["reason"].to_pylist(), units["units_sum"].to_pylist(), strict=True):
+                self._own.rejected(reason, count)
         self._own.observe_commit(time.monotonic() - self._flushed_at)
         for worker in moved:
             self._own.account(worker.partition.source, worker.partition.number, worker.counts, worker.watermark)

@@ -21,7 +21,7 @@ from faultline.cli._options import store_option
 def dashboard(store: str | None, host: str, port: int) -> None:
     """Open the dashboard on the stored tables.
 
-    It has no login: whoever reaches the address sees the data. Listen beyond this machine only behind a proxy.
+    Without sign-in it listens on this machine only; the guide says how to configure sign-in.
 
     \b
     Example:

@@ -145,6 +145,29 @@ def test_kill_9_at_any_moment_loses_nothing_and_doubles_nothing(
         assert killed[name] == whole[name], name
 
 
+@pytest.mark.soak
+def test_forty_kills_in_a_row(tmp_path: Path):
+    """Four hours of a failing shop, killed up to forty times, equal the same hours left alone."""
+    with FilesSink(tmp_path / "shop") as sink:
+        simulate(sink, start=START, seconds=4 * 3600, seed=9, faults="schedule")
+    run(tmp_path / "shop", tmp_path / "whole")
+    command = [
+        sys.executable,
+        "-m",
+        "faultline",
+        "run",
+        "--source",
+        "files",
+        str(tmp_path / "shop"),
+        "--once",
+        "--store",
+    ]
+    assert kill_and_finish([*command, str(tmp_path / "killed")], tmp_path / "killed", kills=40, seed=10) >= 20
+    killed, whole = content(tmp_path / "killed"), content(tmp_path / "whole")
+    for name in CONTENT:
+        assert killed[name] == whole[name], name
+
+
 class Counting:
     """Counts what goes into a sink, independently of what comes out of the pipeline."""
 
