@@ -8,6 +8,8 @@ from detection._state import Arrays
 _ESCAPE = 60.0  # outliers of one sign in a row (10 minutes of 10 s windows) make a new level
 _RETURN = 6.0  # points nearer to the level before make that the level again
 _RECALL = 360.0  # points for which the level before counts as normal too
+_RUN = 3.0  # outliers of one sign in a row that look like a fault or a new level
+_IN_RUN = 0.1  # what a point teaches within such a run
 _FAST = 20.0  # memory of the candidate level, in points
 
 
@@ -20,6 +22,10 @@ class Regimes:
     def grow(self, size: int) -> None:
         """Make room for `size` series."""
         self._columns.grow(size)
+
+    def trust(self, rows: np.ndarray) -> np.ndarray:
+        """Return how much the next point may teach: little within a run of outliers, so that a fault is not learned."""
+        return np.where(np.abs(self._columns["run"][rows]) >= _RUN, _IN_RUN, 1.0)
 
     def before(self, rows: np.ndarray) -> np.ndarray:
         """Return the level before the last shift where it still counts as normal, else NaN."""

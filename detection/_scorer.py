@@ -138,11 +138,12 @@ class MetricScorer:
         n = columns["n"][rows] + 1.0
         level, spread = columns["level"][rows], columns["spread"][rows]
         returned = nearer_before & (np.abs(deviation) > _TAIL_START * scale)
+        trust = self._regimes.trust(rows)
         fresh, shifted = self._regimes.advance(rows, values, level, sign, returned)
         clipped = np.clip(deviation, -_CLIP * scale, _CLIP * scale)
-        follow = level + clipped / np.minimum(n, _LEVEL_MEMORY)
+        follow = level + trust * clipped / np.minimum(n, _LEVEL_MEMORY)
         columns["level"][rows] = np.where(shifted, fresh, np.where(returned, level, follow))
-        wider = spread + (np.abs(clipped) - spread) / np.minimum(n, _SPREAD_MEMORY)
+        wider = spread + trust * (np.abs(clipped) - spread) / np.minimum(n, _SPREAD_MEMORY)
         columns["spread"][rows] = np.where(shifted | returned, spread, wider)
         columns["n"][rows] = np.where(shifted, np.minimum(n, _LEVEL_MEMORY / 3.0), n)
 

@@ -12,8 +12,9 @@ from detection._state import Arrays
 
 _RATE_PRIOR = 200.0  # pseudo points behind the prior rate
 _RATE_MEMORY = 2880.0  # points; 8 hours of 10 s windows
-_EXCESS_PRIOR = 10.0  # pseudo excesses behind the prior mean excess
-_EXCESS_MEMORY = 60.0
+_EXCESS_PRIOR = 30.0  # pseudo excesses behind the prior mean excess
+_EXCESS_MEMORY = 200.0
+_EXCESS_CLIP = 2.5  # mean excesses: what lies beyond teaches no more
 _CLUSTER = 3.0  # of one run of outliers only the first few teach the tail: a long fault is one event
 _EXTRAPOLATION = 3.0  # decades beyond the length of the record that the tail is believed
 
@@ -46,7 +47,8 @@ class Tail:
         """Take these scores into rate and mean excess."""
         columns = self._columns
         out = raw > self._start
-        run = np.where(out, columns["run"][rows] + 1.0, 0.0)
+        run = columns["run"][rows] + np.where(out, 1.0, -0.5)
+        run = np.maximum(run, 0.0)
         columns["run"][rows] = run
         teach = run <= _CLUSTER
         rows, raw, out = rows[teach], raw[teach], out[teach]
@@ -61,7 +63,7 @@ class Tail:
         peaks = columns["peaks"][rows] + 1.0
         columns["peaks"][rows] = peaks
         excess = columns["excess"][rows]
-        seen = np.minimum(raw - self._start, 4.0 * excess)
+        seen = np.minimum(raw - self._start, _EXCESS_CLIP * excess)
         columns["excess"][rows] = excess + (seen - excess) / np.minimum(peaks + _EXCESS_PRIOR, _EXCESS_MEMORY)
 
     def arrays(self) -> Arrays:
