@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from detection import IncidentUpdate
     from faultline.own_metrics import OwnMetrics
     from faultline.settings import Settings
-    from rca import Diagnosis
     from storage import Reader, Snapshot, Store
 
 log = structlog.get_logger()
@@ -206,7 +205,7 @@ class Correlator:
         )
         diagnosis = diagnose(evidence)
         self._output.add("suspects", suspects_table(incident_id, now, diagnosis), window.start)
-        said = self._book.diagnosed(incident_id, now, diagnosis.verdict, diagnosis.confidence, _summary(diagnosis))
+        said = self._book.diagnosed(incident_id, now, diagnosis.verdict, diagnosis.confidence, diagnosis.top)
         self._emit(said, window.start)
 
     def _messages(self, onset: int, now: int) -> dict[int, str]:
@@ -270,14 +269,6 @@ class Correlator:
         rows = self._read(start, snapshot.position)
         cut = windows.cut(rows, start, snapshot.position, self._width, self._canonical)
         self._history = deque(window for window, _ in cut)
-
-
-def _summary(diagnosis: "Diagnosis") -> str:
-    if not diagnosis.suspects:
-        return "no service to suspect"
-    first = diagnosis.suspects[0]
-    verdict = diagnosis.verdict.replace("_", " ")
-    return f"{verdict}; first suspect {first.service} with {first.share:.0%} of the score ({first.signal})"
 
 
 _SPAN_COLUMNS = ["time", "duration_us", "trace_id", "span_id", "parent_span_id", "service", "operation", "status"]

@@ -38,6 +38,8 @@ def load(text: str) -> dict[str, Any]:
     return root
 
 
+BEHIND_PROXY = "FAULTLINE_DASHBOARD_BEHIND_PROXY"  # the dashboard reads it itself
+
 COMPOSE = load((ROOT / "docker-compose.yml").read_text("utf-8"))
 OURS = {name: service for name, service in COMPOSE["services"].items() if "build" in service}
 
@@ -60,11 +62,20 @@ def test_every_command_and_option_exists(name):
 @pytest.mark.parametrize("name", OURS)
 def test_every_variable_is_a_setting_with_a_value_it_can_have(name, monkeypatch):
     for variable, value in OURS[name]["environment"].items():
-        if variable.startswith("FAULTLINE_"):
+        if variable.startswith("FAULTLINE_") and variable != BEHIND_PROXY:
             assert variable in VARIABLES
             monkeypatch.setenv(variable, re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", value))
     assert settings.load().store == "/data/store"
     assert settings.load().kafka.topics == ("logs", "metrics", "spans")
+
+
+def test_the_dashboard_will_listen_where_the_file_tells_it_to():
+    """It refuses other hosts than the loopback address unless told that something in front decides who may come in."""
+    from dashboard import _auth
+
+    assert "0.0.0.0" in COMPOSE["services"]["dashboard"]["command"]
+    assert _auth.BEHIND_PROXY == BEHIND_PROXY
+    assert COMPOSE["services"]["dashboard"]["environment"][BEHIND_PROXY] == "1"
 
 
 def test_ports_are_bound_to_this_machine_only():
