@@ -72,7 +72,7 @@ class AlertCount:
 
 
 def count_alerts(times: ArrayLike, flagged: ArrayLike, counted: ArrayLike, gap_s: float = 1800.0) -> AlertCount:
-    """Count the alerts of one series, for a rate of alerts a series-day: add counts and days, then `rate`.
+    """Count the alerts of one series; their rate a series-day is `rate(alerts, hours=24 * days)` of the sums.
 
     Flagged points less than `gap_s` after the one before belong to the same alert, which is counted where it began.
     `counted` (n,) says which points are normal operation after warm-up; each stands for the median time step. Quote

@@ -67,19 +67,19 @@ def probation_length(n: int) -> int:
     return min(math.floor(0.15 * n), 750)
 
 
-def window_indices(times: ArrayLike, windows: Sequence[Sequence[str]]) -> Ints:
+def window_indices(times: ArrayLike, windows: Sequence[Sequence[str | int]]) -> Ints:
     """Return (w, 2) first and last index of the windows, given as [start, end] times that occur in `times`.
 
-    `times` is anything numpy reads as datetime64. Where a time occurs twice, its first occurrence is meant, as in
+    Both as ISO text, datetime64 or whole microseconds since the epoch. Where a time occurs twice, its first occurrence is meant, as in
     NAB. ValueError: a window's end is not among the times.
     """
     clock = np.asarray(times, dtype="datetime64[us]")
     found = np.zeros((len(windows), 2), dtype=np.int64)
     for row, window in enumerate(windows):
-        for side, text in enumerate(window):
-            at = np.flatnonzero(clock == np.datetime64(text, "us"))
+        for side, moment in enumerate(window):
+            at = np.flatnonzero(clock == np.datetime64(moment, "us"))
             if not len(at):
-                raise ValueError(f"window {list(window)}: no point at {text}; expected a time of the series")
+                raise ValueError(f"window {list(window)}: no point at {moment}; expected a time of the series")
             found[row, side] = at[0]
     return found
 

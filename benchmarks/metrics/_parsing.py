@@ -54,9 +54,10 @@ def parsing_score(truth: Texts, parsed: Texts) -> ParsingScore:
     lines = len(known)
     true, ours = true[known], ours[known]
 
-    pairs, sizes = np.unique(np.stack((true, ours)), axis=1, return_counts=True)
+    kinds = int(max(true.max(), ours.max())) + 1
+    pairs, sizes = np.unique(true * kinds + ours, return_counts=True)
+    true_of, our_of = np.divmod(pairs, kinds)
     true_size, our_size = np.bincount(true), np.bincount(ours)
-    true_of, our_of = pairs
     same = (sizes == true_size[true_of]) & (sizes == our_size[our_of])
     right = (true_of == our_of) & (sizes == our_size[our_of])
     n_true, n_ours = int(np.count_nonzero(true_size)), int(np.count_nonzero(our_size))

@@ -3,7 +3,7 @@
 Ghorbani, Reinders & Tax, "PATE: Proximity-Aware Time series anomaly Evaluation", KDD 2024, with the weights as the
 authors' package computes them. Two things differ from that package's defaults: equal scores are put in a random
 order, for the curve joins its points by lines and would give a constant score about one half; and every score is a
-threshold, where the package samples 250.
+threshold, where the package samples 250 (a difference in the third digit; without sampling it gives the same value).
 """
 
 import itertools

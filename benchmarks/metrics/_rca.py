@@ -26,8 +26,8 @@ def true_ranks(names: Sequence[str], scores: ArrayLike, truth: Collection[str], 
     if not truth:
         raise ValueError("no true cause; expected at least one")
     alphabetical = sorted(range(len(names)), key=names.__getitem__)
-    values = np.nan_to_num(values[alphabetical], nan=-np.inf, posinf=np.inf, neginf=-np.inf)
-    order = np.lexsort((np.random.default_rng(seed).random(len(values)), -values))
+    worst_last = -np.where(np.isnan(values), -np.inf, values)[alphabetical]
+    order = np.lexsort((np.random.default_rng(seed).random(len(names)), worst_last))
     found = {names[alphabetical[at]]: float(place) for place, at in enumerate(order, start=1)}
     return np.sort(np.array([found.get(name, np.inf) for name in truth]))
 

@@ -84,6 +84,14 @@ def test_probation_is_15_percent_up_to_750_points():
     assert nab([detector(200, [[50, 59]], [30, 50])], STANDARD, 0.5).score < 100
 
 
+def test_earlier_is_better_and_an_alert_behind_a_window_is_forgiven():
+    scores = [nab([detector(200, [[50, 69]], [at])], STANDARD, 0.5).score for at in range(50, 70)]
+    assert scores == sorted(scores, reverse=True)
+    behind = [nab([detector(200, [[50, 69]], [50, at])], STANDARD, 0.5).score for at in (70, 80, 127, 199)]
+    assert behind == sorted(behind, reverse=True)
+    assert behind[-1] == pytest.approx(100 * (2 - 0.11) / 2)
+
+
 def test_one_threshold_serves_all_series():
     loud = NabSeries(np.where(np.arange(100) == 50, 0.9, 0.5), [[50, 59]])
     soft = NabSeries(np.where(np.arange(100) == 50, 0.4, 0.1), [[50, 59]])
@@ -113,6 +121,7 @@ def test_windows_are_found_by_time():
     windows = [["2024-01-01 00:05:00.000000", "2024-01-01 00:10:00.000000"]]
     assert window_indices(times, windows).tolist() == [[1, 3]]
     assert window_indices(times, []).shape == (0, 2)
+    assert window_indices([5, 10, 15], [[10, 15]]).tolist() == [[1, 2]]
     with pytest.raises(ValueError, match="no point at 2025"):
         window_indices(times, [["2024-01-01 00:05:00", "2025-01-01 00:00:00"]])
 

@@ -47,6 +47,13 @@ def test_depends_on_the_order_of_scores_only(seed):
     assert 0 <= vus_pr(labels, scores, 9) <= 1 + 1e-12
 
 
+@settings(deadline=None)
+@given(st.integers(0, 10_000))
+def test_time_has_no_direction(seed):
+    labels, scores = drawn(seed)
+    assert vus_pr(labels[::-1], scores[::-1], 9) == pytest.approx(vus_pr(labels, scores, 9), abs=1e-12)
+
+
 def test_a_near_miss_beats_a_far_one():
     labels = np.zeros(200, dtype=bool)
     labels[100:110] = True
