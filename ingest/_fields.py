@@ -1,6 +1,7 @@
 """Which field of a JSON record means what, by the names that loggers and exporters use.
 
-Names are compared in lower case without `_ - . @`. What a set of keys means is worked out once and remembered.
+Names are compared in lower case without `_ - . @`;
+the short ones of Serilog's compact format keep their `@`. What a set of keys means is worked out once and remembered.
 """
 
 from dataclasses import dataclass, field
@@ -23,15 +24,23 @@ _NAMES: dict[str, tuple[str, ...]] = {
         "tsns",
         "tsus",
         "tsms",
+        "timemillis",
+        "instant",
         "t",
     ),
-    "severity": ("level", "severity", "severitytext", "loglevel", "levelname", "lvl"),
+    "severity": ("level", "severity", "severitytext", "loglevel", "levelname", "lvl", "@l"),
     "severity_number": ("severitynumber",),
-    "message": ("message", "msg", "body", "log", "event", "shortmessage", "text"),
+    "message": (
+        *("message", "msg", "renderedmessage", "@m", "body", "log", "event", "shortmessage", "text"),
+        *("messagetemplate", "@mt"),
+    ),
     "service": ("service", "servicename", "app", "appname", "application", "container", "resource", "kubernetes"),
-    "component": ("logger", "loggername", "component", "name", "module", "class", "program"),
-    "trace_id": ("traceid", "ddtraceid", "otraceid"),
-    "span_id": ("spanid", "ddspanid"),
+    "component": (
+        *("logger", "loggername", "loglogger", "sourcecontext", "component", "name", "module", "class", "program"),
+        *("category", "channel", "caller"),
+    ),
+    "trace_id": ("traceid", "ddtraceid", "otraceid", "@tr"),
+    "span_id": ("spanid", "ddspanid", "@sp"),
     "attributes": ("attributes", "labels", "tags"),
     "metrics": ("metrics",),
     "metric": ("metric", "metricname"),
@@ -89,6 +98,8 @@ def find(keys: tuple[str, ...], *meanings: str) -> dict[str, str]:
     by_name: dict[str, str] = {}
     for key in keys:
         by_name.setdefault(plain(key), key)
+        if key.startswith("@"):
+            by_name.setdefault(key, key)
     found = {m: next((by_name[n] for n in _NAMES[m] if n in by_name), None) for m in meanings}
     return {meaning: key for meaning, key in found.items() if key is not None}
 

@@ -16,7 +16,15 @@ from ingest._tables import DeadLetters, Ints, attributes, build, origin
 from telemetry import DecodeError, Partition
 
 MAX_DEPTH = 64
-_LEVEL_NUMBERS = {10: "trace", 20: "debug", 30: "info", 40: "warn", 50: "error", 60: "fatal"}  # bunyan, pino
+_LEVEL_NUMBERS = {  # bunyan and pino; below 10 syslog's, as in GELF
+    10: "trace",
+    20: "debug",
+    30: "info",
+    40: "warn",
+    50: "error",
+    60: "fatal",
+    **dict(enumerate(("emerg", "alert", "crit", "err", "warning", "notice", "info", "debug"))),
+}
 _STATUS = {0: "unset", 1: "ok", 2: "error"}
 _BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*"?|[\[{]|[\]}]', re.DOTALL)
 _Row = tuple[int, str, dict[str, Any], _fields.Shape]
@@ -117,7 +125,7 @@ class JsonRows:
         """Return the log records: their indexes and LINES rows."""
         rows = self._records.get("log", [])
         self.read += len(rows)
-        raw_times = [record.get(shape.keys.get("time", "")) for _, _, record, shape in rows]
+        raw_times = [_instant(record.get(shape.keys.get("time", ""))) for _, _, record, shape in rows]
         us, keep = self._log_times(rows, raw_times)
         kept = [rows[i] for i in np.flatnonzero(keep).tolist()]
         index = np.array([row[0] for row in kept], np.int64)
@@ -156,7 +164,7 @@ class JsonRows:
         notes = self._envelope.notes
         for index, text, record, shape in rows:
             get, keys = record.get, shape.keys
-            level = get(keys.get("severity", ""))
+            level = get(keys["severity"]) if "severity" in keys else _nested(get("log"), "level")
             columns["severity_text"].append(None if level is None else _level_text(level))
             columns["severity_number"].append(
                 _severity(get(keys.get("severity_number", "")), columns["severity_text"][-1])
@@ -164,7 +172,7 @@ class JsonRows:
             message = get(keys["message"]) if "message" in keys else None
             columns["body"].append(text if message is None else _fields.text_of(message).rstrip("\r\n"))
             columns["service"].append(_fields.service_of(get(keys.get("service", ""))) or self._services[index])
-            component = get(keys.get("component", ""))
+            component = get(keys["component"]) if "component" in keys else _nested_logger(get)
             columns["component"].append(None if component is None else _fields.text_of(component))
             columns["trace_id"].append(_fields.id_of(get(keys.get("trace_id", ""))))
             columns["span_id"].append(_fields.id_of(get(keys.get("span_id", ""))))
@@ -327,6 +335,23 @@ def parent_id(value: Any) -> str | None:
     """Return the parent span's id; exporters write the absence of one as empty, zeros or `root`."""
     found = _fields.id_of(value)
     return None if found is None or found.lower() in ("root", "null", "none") else found
+
+
+def _nested(value: Any, key: str) -> Any:
+    """Return a field of an object, as `log` is one in the Elastic Common Schema."""
+    return value.get(key) if isinstance(value, dict) else None
+
+
+def _nested_logger(get: Callable[[str], Any]) -> Any:
+    return _nested(get("log"), "logger") or _nested(get("Properties"), "SourceContext")
+
+
+def _instant(value: Any) -> Any:
+    """Return the nanoseconds of a time written as an object (Log4j 2: epochSecond; Google: seconds), others as is."""
+    if not isinstance(value, dict):
+        return value
+    seconds, nanos = (value.get(a, value.get(b, 0)) for a, b in (("epochSecond", "seconds"), ("nanoOfSecond", "nanos")))
+    return seconds * 1_000_000_000 + nanos if type(seconds) is int and type(nanos) is int else None
 
 
 def _level_text(level: Any) -> str:

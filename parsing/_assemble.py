@@ -18,6 +18,9 @@ from telemetry import LOGS, TIME, severity_number, syslog_severity_number
 if TYPE_CHECKING:
     from parsing._parser import Stream
 
+# PostgreSQL's word for what is no error, and Redis' marks (debug, verbose, notice, warning).
+_OWN_LEVELS = {"LOG": 9, ".": 5, "-": 9, "*": 10, "#": 13, **{f"DEBUG{n}": 5 for n in range(1, 6)}}
+
 
 @dataclass
 class Records:
@@ -163,5 +166,6 @@ def _severity_numbers(rows: pa.Table, severity: pa.Array, headers: Headers, firs
 
 def _numbers(severity: pa.Array) -> pa.Array:
     coded = severity.dictionary_encode()
-    numbers = pa.array([severity_number(word) for word in coded.dictionary.to_pylist()], pa.int8())
+    words = coded.dictionary.to_pylist()
+    numbers = pa.array([_OWN_LEVELS.get(word) or severity_number(word) for word in words], pa.int8())
     return numbers.take(coded.indices)

@@ -12,7 +12,14 @@ from parsing._columns import Ints, one_chunk
 from parsing._headers import Headers
 from telemetry import ATTRIBUTES
 
-_ATTRIBUTE_OF = {"pid": "process.pid", "thread": "thread.name", "host": "host.name", "client": "client.address"}
+_ATTRIBUTE_OF = {
+    "pid": "process.pid",
+    "thread": "thread.name",
+    "host": "host.name",
+    "client": "client.address",
+    "user": "user.name",
+    "database": "db.namespace",
+}
 _ENTRY = pa.struct([pa.field("key", pa.string(), nullable=False), pa.field("value", pa.string())])
 
 

@@ -13,11 +13,15 @@ LEVEL_WORDS = (
     "|FINEST|FINER|FINE|CONFIG|VERBOSE|INF|WRN|DBG|ERR|FTL|TRC"
 )
 
+CODED_LEVELS = "LOG|ERROR|WARNING|FATAL|PANIC|NOTICE|INFO|DEBUG|STATEMENT|DETAIL|HINT|CONTEXT|QUERY|LOCATION|BACKTRACE"
+"""What PostgreSQL writes before the colon."""
+
 
 @dataclass(frozen=True)
 class Layout:
     """`pattern` is what people read and may set; `regex` has named groups: time, level, priority,
-    component, service, pid, thread, host, client, trace_id, span_id, message (a 2 after the name: a second try).
+    component, service, pid, thread, host, client, user, database, trace_id, span_id, message (a 2 after
+    the name: a second try).
 
     `time` is the layout of the group `time`, None if the header has none. `columns` counts header elements.
     """

@@ -6,7 +6,7 @@ columns), not which product wrote them. It looks at one line only, so what it fi
 
 import re
 
-from parsing._layouts import LEVEL_WORDS, Layout
+from parsing._layouts import CODED_LEVELS, LEVEL_WORDS, Layout
 from parsing._times import TIME_LAYOUTS, TimeLayout
 
 _LEVEL_TEXT = rf"(?:{LEVEL_WORDS}|{LEVEL_WORDS.title()}|{LEVEL_WORDS.lower()})"
@@ -43,6 +43,14 @@ _TRACE_PART = (
 )
 _LEADING_COLUMN = re.compile(r"(?:-|[^a-z\s]+|\S*[\d._:|/]\S*|\|)$")
 _ACCESS = re.compile(r"(\S+) \S+ \S+(?: \S+)? \[(?=\d{1,2}/)")
+_ROLE = re.compile(r"\d+:[XCSM] (?=\d{1,2} [A-Z][a-z]{2} (?:\d{4} )?\d\d:)")
+_CODED = re.compile(
+    r"(?: [A-Z]{3,5})?\s+\[(?P<pid>\d+)\]:?(?:\s+\[\d+-\d+\])?\s+(?:(?P<user>[^\s@]+)@(?P<database>\S+)\s+)?"
+    rf"(?P<level>(?:{CODED_LEVELS})\d?):\s+"
+)
+_TAGGED = re.compile(r"\s+(?P<host>[^\s:\[\]]+)\s+(?P<component>[^\s:\[\]=]+)(?:\[(?P<pid>\d+)\])?:(?:\s+|$)")
+_MICROSECONDS = re.compile(r"T[\d:]+\.\d{6}(?:Z|[+-]\d\d:\d\d)$")
+_ERLANG = re.compile(r"<\d+\.\d+\.\d+>(?= )")
 _MOST_LEADING = 8
 _TIMES = [(layout, re.compile(layout.regex)) for layout in TIME_LAYOUTS]
 
@@ -86,9 +94,11 @@ def sniff(text: str, leading: bool = True) -> Layout | None:
     priority = re.match(r"<\d{1,3}>(?:1 )?", text)
     if priority:
         scan.add("<priority>", r"<(?P<priority>\d{1,3})>(?:1 )?", priority.end())
-    if (klog := re.match(r"([IWEF])(?=\d{4} \d\d:)", text)) is not None:
+    if (klog := re.match(r"([IWEF])(?=(?:\d{4}){1,2} \d\d:)", text)) is not None:
         scan.add("<level>", "(?P<level>[IWEF])", klog.end(), "level")
         return _klog(scan)
+    if (role := _ROLE.match(text)) is not None:
+        return _role(scan, role.end())
     _leading_level(scan)
     found = _find_time(scan, leading)
     if found is None:
@@ -167,6 +177,8 @@ def _after_time(scan: _Scan, time: TimeLayout, rfc5424: bool) -> Layout:
         return scan.layout(time)
     if time.fields[0][0] == "b" and not time.has("Y") and _syslog(scan):
         return scan.layout(time)
+    if _coded(scan) or (not leading and _tagged(scan)):
+        return scan.layout(time)
     _tail(scan, columnar=leading >= 2)
     _trace(scan)
     return scan.layout(time)
@@ -180,7 +192,7 @@ def _trace(scan: _Scan) -> None:
 
 
 def _inside_bracket(scan: _Scan) -> None:
-    """Take over what follows the time inside its bracket: a level, maybe a process name or module."""
+    """Take over what follows the time inside its bracket: a level, maybe `/` and a process name, or a module."""
     found = re.compile(rf"(?P<gap>[:,]?\s*)(?P<level>{_LEVEL_TEXT})(?P<rest>(?:/| +)[\w.:$-]+)?\]").match(
         scan.text, scan.at
     )
@@ -188,9 +200,10 @@ def _inside_bracket(scan: _Scan) -> None:
         return
     gap = re.escape(found.group("gap").strip()) + r"\s*"
     mark = (found.group("rest") or "")[:1]
-    name = r"(?:[/ ]+(?P<component>[\w.:$-]+))?"
-    shown = f"{found.group('gap')}<level>" + (f"{mark}<component>" if mark else "")
-    scan.add(shown, rf"{gap}(?P<level>(?i:{LEVEL_WORDS})){name}", found.end() - 1, "level", "component")
+    field = "thread" if mark == "/" else "component"
+    name = rf"(?:[/ ]+(?P<{field}>[\w.:$-]+))?"
+    shown = f"{found.group('gap')}<level>" + (f"{mark}<{field}>" if mark else "")
+    scan.add(shown, rf"{gap}(?P<level>(?i:{LEVEL_WORDS})){name}", found.end() - 1, "level", field)
 
 
 def _syslog(scan: _Scan) -> bool:
@@ -202,6 +215,25 @@ def _syslog(scan: _Scan) -> bool:
     if tag is None and not scan.text.startswith(("last message repeated", "message repeated"), host.end()):
         return False
     scan.add(" <host> <component>[<pid>]: ", rf"\s+(?P<host>\S+)\s+{_TAG_PART}", host.end(), "component")
+    return True
+
+
+def _coded(scan: _Scan) -> bool:
+    """Take over `[pid] user@database LEVEL:` of PostgreSQL; return whether that is what follows."""
+    if scan.named or (found := _CODED.match(scan.text, scan.at)) is None:
+        return False
+    scan.add(" [<pid>] <user>@<database> <level>: ", _CODED.pattern, found.end(), "level")
+    return True
+
+
+def _tagged(scan: _Scan) -> bool:
+    """Take over `host tag[pid]:` after a time of RFC 3339 (rsyslog); return whether that is what follows."""
+    found = _TAGGED.match(scan.text, scan.at)
+    if found is None or scan.named or _LEVEL_HERE.match(found.group("host")):
+        return False
+    if found.group("pid") is None and not _MICROSECONDS.search(scan.text, 0, scan.at):
+        return False
+    scan.add(" <host> <component>[<pid>]: ", _TAGGED.pattern, found.end(), "component")
     return True
 
 
@@ -228,6 +260,16 @@ def _klog(scan: _Scan) -> Layout | None:
     if time is None:
         return None
     scan.add(" <pid> <component>] ", r"\s+(?P<pid>\d+)\s+(?P<component>[^\]\s]+)\]\s*", scan.at, "component")
+    return scan.layout(time)
+
+
+def _role(scan: _Scan, end: int) -> Layout | None:
+    """Take over `pid:role time mark` of Redis."""
+    scan.add("<pid>:<component> ", r"(?P<pid>\d+):(?P<component>[XCSM]) ", end, "pid", "component")
+    time = _find_time(scan, leading=False)
+    if time is None:
+        return None
+    scan.add(" <level> ", r" (?P<level>[.*#-])\s+", scan.at, "level")
     return scan.layout(time)
 
 
@@ -362,6 +404,9 @@ def _component(scan: _Scan, wide: bool) -> None:
                 shown, regex = "[<*>]", r"\[\d+\]"
             scan.add(shown, regex, bracket.end(), "thread")
             scan.separator()
+    if had_level and (process := _ERLANG.match(text, scan.at)) is not None:
+        scan.add("<thread> ", r"(?:(?P<thread><\d+\.\d+\.\d+>) )?", process.end() + 1, "thread")
+        return
     number = re.compile(r"\d+\s+---\s+\[([^\]]*)\]\s+").match(text, scan.at)
     if number is not None:
         scan.add("<pid> --- [<thread>] ", r"(?P<pid>\d+)\s+---\s+\[\s*(?P<thread>[^\]]*)\]\s+", number.end(), "thread")

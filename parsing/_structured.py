@@ -6,17 +6,18 @@ from typing import Any
 import orjson
 
 _NAMES = {
-    "time": ("time", "timestamp", "@timestamp", "ts", "t", "datetime", "date", "asctime"),
-    "level": ("level", "severity", "lvl", "loglevel", "log.level", "levelname", "severity_text"),
-    "message": ("message", "msg", "log", "event", "body", "text"),
-    "service": ("service", "service.name", "service_name", "app", "application"),
-    "component": ("logger", "logger_name", "component", "name", "caller", "module"),
-    "thread": ("thread", "thread_name", "threadName"),
+    "time": ("time", "timestamp", "ts", "t", "@t", "datetime", "date", "asctime"),
+    "level": ("level", "severity", "lvl", "loglevel", "levelname", "severitytext", "@l"),
+    "message": ("message", "msg", "renderedmessage", "shortmessage", "@m", "@mt", "log", "event", "body", "text"),
+    "service": ("service", "servicename", "app", "application"),
+    "component": ("logger", "loggername", "sourcecontext", "component", "name", "caller", "module"),
+    "thread": ("thread", "threadname"),
     "pid": ("pid", "process"),
-    "trace_id": ("trace_id", "traceId", "traceID", "trace.id", "TraceID"),
-    "span_id": ("span_id", "spanId", "spanID", "span.id", "SpanID"),
+    "trace_id": ("traceid", "@tr"),
+    "span_id": ("spanid", "@sp"),
 }
 _FIELD = {name: field for field, names in _NAMES.items() for name in names}
+_SEPARATORS = str.maketrans("", "", "_-.@")
 _PAIR = re.compile(r'([A-Za-z_@][\w.@-]*)=("(?:[^"\\]|\\.)*"|[^\s"]*)(?:\s+|$)')
 _MOST_ATTRIBUTES = 64
 
@@ -29,7 +30,7 @@ def read_structured(text: str) -> tuple[dict[str, str], dict[str, str]] | None:
     fields: dict[str, str] = {}
     attributes: dict[str, str] = {}
     for name, value in pairs.items():
-        field = _FIELD.get(name)
+        field = _FIELD.get(name.lower()) or _FIELD.get(name.lower().translate(_SEPARATORS))
         if value is None:
             continue
         if field is not None and field not in fields:

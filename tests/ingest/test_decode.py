@@ -129,9 +129,9 @@ def test_json_logs_of_common_loggers(tmp_path):
     base = datetime(2026, 1, 1, 0, 0, 5, tzinfo=UTC)
     ms = timedelta(milliseconds=123)
     assert table == [
-        ("ecs", "cart", 13, None, base.replace(microsecond=123456) - timedelta(hours=1)),
+        ("ecs", "cart", 13, "Cart", base.replace(microsecond=123456) - timedelta(hours=1)),
         ("pino", "shop", 9, "cart", datetime(2025, 12, 31, 23, 0, 5, tzinfo=UTC) + ms),
-        ("zap", "shop", 17, None, datetime(2025, 12, 31, 23, 0, 5, 500_000, tzinfo=UTC)),
+        ("zap", "shop", 17, "a.go:1", datetime(2025, 12, 31, 23, 0, 5, 500_000, tzinfo=UTC)),
         ("python", "shop", 9, "app.db", base + ms),
         ("docker", "shop", None, None, base),
         ('{"k":1}', "pay", 17, None, None),
@@ -140,8 +140,65 @@ def test_json_logs_of_common_loggers(tmp_path):
     ]
     assert all(r["structured"] for r in found)
     assert (found[0]["trace_id"], found[0]["span_id"]) == ("ab12", "cd34")
-    assert dict(found[0]["attributes"]) == {"log.logger": "Cart", "user": '{"id":7}'}
+    assert dict(found[0]["attributes"]) == {"user": '{"id":7}'}
     assert dict(found[7]["attributes"]) == {"b": "true"}
+
+
+@pytest.mark.parametrize(
+    ("line", "want"),
+    [
+        (
+            {"Timestamp": "2026-01-01T00:00:05Z", "Level": "Warning", "SourceContext": "Shop.Auth",
+             "MessageTemplate": "no", "RenderedMessage": "token refused", "TraceId": "4abd4bb4c9f5d02fea9feefafdab1777"},
+            ("token refused", "Warning", 13, "Shop.Auth"),
+        ),
+        (
+            {"Timestamp": "2026-01-01T00:00:05+00:00", "Level": "Error", "MessageTemplate": "{User} refused",
+             "Properties": {"User": "x", "SourceContext": "Shop.Auth"}},
+            ("{User} refused", "Error", 17, "Shop.Auth"),
+        ),
+        (
+            {"@t": "2026-01-01T00:00:05Z", "@mt": "{N} of {M}", "@m": "1 of 2", "@l": "Fatal", "SourceContext": "A"},
+            ("1 of 2", "Fatal", 21, "A"),
+        ),
+        ({"@t": "2026-01-01T00:00:05Z", "@mt": "started", "m": 3}, ("started", None, None, None)),
+        (
+            {"level": "info", "ts": 1767225605, "logger": "db", "caller": "a.go:1", "msg": "zap"},
+            ("zap", "info", 9, "db"),
+        ),
+        ({"level": 50, "time": 1767225605000, "pid": 1, "hostname": "h", "msg": "pino"}, ("pino", "error", 17, None)),
+        (
+            {"name": "app", "level": 40, "msg": "bunyan", "time": "2026-01-01T00:00:05.000Z", "v": 0},
+            ("bunyan", "warn", 13, "app"),
+        ),
+        ({"level": "warning", "msg": "logrus", "time": "2026-01-01T00:00:05Z"}, ("logrus", "warning", 13, None)),
+        (
+            {"instant": {"epochSecond": 1767225605, "nanoOfSecond": 0}, "thread": "main", "level": "INFO",
+             "loggerName": "a.B", "message": "log4j2", "loggerFqcn": "x"},
+            ("log4j2", "INFO", 9, "a.B"),
+        ),
+        (
+            {"timeMillis": 1767225605000, "level": "ERROR", "loggerName": "a.B", "message": "layout"},
+            ("layout", "ERROR", 17, "a.B"),
+        ),
+        (
+            {"@timestamp": "2026-01-01T00:00:05Z", "log": {"level": "warn", "logger": "a.B"}, "message": "ecs"},
+            ("ecs", "warn", 13, "a.B"),
+        ),
+        (
+            {"version": "1.1", "host": "h", "short_message": "gelf", "timestamp": 1767225605.0, "level": 3, "_a": 1},
+            ("gelf", "err", 17, None),
+        ),
+        (
+            {"severity": "NOTICE", "timestamp": {"seconds": 1767225605, "nanos": 0}, "message": "google"},
+            ("google", "NOTICE", 10, None),
+        ),
+    ],
+)  # fmt: skip
+def test_the_fields_of_one_json_log_record(tmp_path, line, want):
+    [row] = rows(read(tmp_path, [json.dumps(line)]), "lines")
+    assert (row["body"], row["severity_text"], row["severity_number"], row["component"]) == want
+    assert row["time"] == datetime(2026, 1, 1, 0, 0, 5, tzinfo=UTC)
 
 
 def test_raw_lines_stay_raw_between_json_and_the_other_way_round(tmp_path):

@@ -192,6 +192,29 @@ def test_what_the_envelope_states_wins(run: Run) -> None:
     assert (row["severity_text"], row["severity_number"], row["component"]) == ("FATAL", 21, "outer")
 
 
+@pytest.mark.parametrize(
+    ("line", "number"),
+    [
+        ("2026-01-05 08:00:00 UTC [9] LOG:  checkpoint starting", 9),
+        ("2026-01-05 08:00:00 UTC [9] a@b FATAL:  the end", 21),
+        ("2026-01-05 08:00:00 UTC [9] a@b DETAIL:  key exists", None),
+        ("1:M 05 Jan 2026 08:00:00.000 # out of memory", 13),
+        ("1:S 05 Jan 2026 08:00:00.000 . ping", 5),
+        ('10.0.0.1 - - [05/Jan/2026:08:00:00 +0000] "GET / HTTP/1.1" 503 12', None),
+    ],
+)
+def test_severity_numbers_of_own_words_and_marks(run: Run, line: str, number: int | None) -> None:
+    [row] = logs(run([line], 1))
+    assert (row["severity_number"], row["time"]) == (number, datetime(2026, 1, 5, 8, tzinfo=UTC))
+
+
+def test_an_unreadable_clock_takes_the_time_of_the_record_before(run: Run) -> None:
+    rows = logs(run([HEADER + "a", HEADER.replace("10:11", "25:77") + "b", HEADER + "c"], 1))
+    assert [row["body"] for row in rows] == ["a", "b", "c"]
+    assert len({row["time"] for row in rows}) == 1
+    assert [("faultline.time", "inherited") in row["attributes"] for row in rows] == [False, True, False]
+
+
 def test_an_assumed_year_is_flagged_unless_the_envelope_states_the_time(run: Run) -> None:
     line, when = "Jan  5 10:11:12 host app: x", datetime(2026, 1, 2, tzinfo=UTC)
     assert ("faultline.year", "assumed") in logs(run([line], 1))[0]["attributes"]

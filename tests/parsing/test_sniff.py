@@ -89,7 +89,59 @@ CASES = {
     ),
     "celery": (
         "[2026-01-05 12:00:00,123: INFO/MainProcess] done",
-        {"level": "INFO", "component": "MainProcess", "message": "done"},
+        {"level": "INFO", "thread": "MainProcess", "message": "done"},
+    ),
+    "celery with logger": (
+        "[2026-01-05 12:00:00,123: WARNING/ForkPoolWorker-2] shop.tasks: late by 3 s",
+        {"level": "WARNING", "thread": "ForkPoolWorker-2", "component": "shop.tasks", "message": "late by 3 s"},
+    ),
+    "glog with a year": (
+        "W20260105 08:23:54.854190    41 query_server.cc:214] slow query",
+        {
+            "level": "W",
+            "time": "20260105 08:23:54.854190",
+            "pid": "41",
+            "component": "query_server.cc:214",
+            "message": "slow query",
+        },
+    ),
+    "postgres of the server": (
+        '2026-01-05 08:00:00.123 UTC [91] LOG:  automatic vacuum of table "a.b.c"',
+        {"pid": "91", "level": "LOG", "user": "", "message": 'automatic vacuum of table "a.b.c"'},
+    ),
+    "postgres of a session": (
+        "2026-01-05 08:00:00.123 CET [87] shop@catalog ERROR:  canceling statement due to user request",
+        {
+            "pid": "87",
+            "user": "shop",
+            "database": "catalog",
+            "level": "ERROR",
+            "message": "canceling statement due to user request",
+        },
+    ),
+    "postgres detail": (
+        "2026-01-05 08:00:00.123 UTC [87] shop@catalog STATEMENT:  SELECT 1",
+        {"level": "STATEMENT", "message": "SELECT 1"},
+    ),
+    "rsyslog": (
+        "2026-01-05T08:00:02.204464+00:00 host-0 mailer[17]: queue flushed",
+        {"host": "host-0", "component": "mailer", "pid": "17", "message": "queue flushed"},
+    ),
+    "rsyslog without pid": (
+        "2026-01-05T08:00:02.204464+00:00 host-0 kernel: out of memory",
+        {"host": "host-0", "component": "kernel", "message": "out of memory"},
+    ),
+    "redis": (
+        "1:M 05 Jan 2026 08:00:52.251 # 10 changes lost",
+        {"pid": "1", "component": "M", "level": "#", "message": "10 changes lost"},
+    ),
+    "erlang process": (
+        "2026-01-05 08:00:50.647680+00:00 [info] <0.5291.0> accepting",
+        {"level": "info", "thread": "<0.5291.0>", "message": "accepting"},
+    ),
+    "rust module": (
+        "2026-01-05T08:00:02.514386Z  INFO inventory::reserve: reserved 6",
+        {"level": "INFO", "component": "inventory::reserve", "message": "reserved 6"},
     ),
     "trace ids": (
         "19:51:31.930 INFO  a.c.Cart#75 TraceID: 245e8714006693a315ec183d215130b5 SpanID: ed11d3c812a3209a [add]",
@@ -106,7 +158,7 @@ def test_fields_of_a_header(name: str) -> None:
     assert layout is not None
     found = re2.fullmatch("(?s)" + layout.regex, line)
     assert found is not None, layout.pattern
-    assert {key: found.groupdict()[key] for key in want} == want
+    assert {key: found.groupdict()[key] or "" for key in want} == want
 
 
 @pytest.mark.parametrize(
