@@ -70,8 +70,8 @@ def probation_length(n: int) -> int:
 def window_indices(times: ArrayLike, windows: Sequence[Sequence[str | int]]) -> Ints:
     """Return (w, 2) first and last index of the windows, given as [start, end] times that occur in `times`.
 
-    Both as ISO text, datetime64 or whole microseconds since the epoch. Where a time occurs twice, its first occurrence is meant, as in
-    NAB. ValueError: a window's end is not among the times.
+    Both as ISO text, datetime64 or whole microseconds since the epoch. Where a time occurs twice, its first
+    occurrence is meant, as in NAB. ValueError: a window's start or end is not among the times.
     """
     clock = np.asarray(times, dtype="datetime64[us]")
     found = np.zeros((len(windows), 2), dtype=np.int64)
