@@ -75,7 +75,7 @@ def test_the_dashboard_will_listen_where_the_file_tells_it_to():
 
     assert "0.0.0.0" in COMPOSE["services"]["dashboard"]["command"]
     assert _auth.BEHIND_PROXY == BEHIND_PROXY
-    assert COMPOSE["services"]["dashboard"]["environment"][BEHIND_PROXY] == "1"
+    assert COMPOSE["services"]["dashboard"]["environment"][BEHIND_PROXY].strip('"') == "1"
 
 
 def test_ports_are_bound_to_this_machine_only():
