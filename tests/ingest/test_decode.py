@@ -149,7 +149,8 @@ def test_json_logs_of_common_loggers(tmp_path):
     [
         (
             {"Timestamp": "2026-01-01T00:00:05Z", "Level": "Warning", "SourceContext": "Shop.Auth",
-             "MessageTemplate": "no", "RenderedMessage": "token refused", "TraceId": "4abd4bb4c9f5d02fea9feefafdab1777"},
+             "MessageTemplate": "no", "RenderedMessage": "token refused",
+             "TraceId": "4abd4bb4c9f5d02fea9feefafdab1777"},
             ("token refused", "Warning", 13, "Shop.Auth"),
         ),
         (
