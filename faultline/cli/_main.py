@@ -27,6 +27,7 @@ COMMANDS = {
     "status": "Show what was read and stored, how current it is, and what is open.",
     "doctor": "Check this machine and the store, and say what is missing.",
     "dashboard": "Open the dashboard on the stored tables.",
+    "datasets": "List, download or check the data sets of the benchmarks.",
     "compact": "Merge the small files of the tables and drop those no longer needed.",
 }
 

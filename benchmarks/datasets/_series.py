@@ -1,0 +1,78 @@
+"""Metric series with labelled anomaly windows: the Numenta Anomaly Benchmark's layout."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from benchmarks.datasets import _files
+from benchmarks.datasets._check import require
+from benchmarks.datasets._errors import DataError
+from telemetry import FaultlineError
+
+
+@dataclass(frozen=True)
+class MetricSeries:
+    """One series. Times are microseconds since the epoch, UTC; some repeat or go back where clocks were set back."""
+
+    name: str  # "<family>/<file>"
+    family: str
+    times: npt.NDArray[np.int64]
+    values: npt.NDArray[np.float64]
+    windows: tuple[tuple[int, int], ...]  # anomaly windows, both ends included
+    labels: tuple[int, ...]  # the times anomalies were labelled at
+
+
+def metric_series(data: Path) -> list[MetricSeries]:
+    """Read the series below `data`/nab, or `data` if that is a copy of the official repository; sorted by name.
+
+    Raises DataError where the files and the labels do not name the same series or do not fit each other.
+    """
+    root = data / "nab" if (data / "nab").is_dir() else data
+    require(data, "nab" if root != data else "data")
+    labels = root / "labels" if (root / "labels").is_dir() else root
+    windows = _files.read_json(labels / "combined_windows.json", dict)
+    points = _files.read_json(labels / "combined_labels.json", dict)
+    files = {path.relative_to(root / "data").as_posix() for path in (root / "data").glob("*/*.csv")}
+    for what, names in (("combined_windows.json", set(windows)), ("combined_labels.json", set(points))):
+        if lacking := sorted(names - files):
+            raise DataError(f"{root / 'data' / lacking[0]}: missing, {what} names it")
+        if unknown := sorted(files - names):
+            raise DataError(f"{root / 'data' / unknown[0]}: mislabelled, {what} does not name it")
+    return [_read(root / "data" / name, name, windows[name], points[name]) for name in sorted(files)]
+
+
+def _read(path: Path, name: str, windows: Any, points: Any) -> MetricSeries:
+    from ingest import read_matrix
+
+    _files.there(path)
+    if _files.header(path) != ["timestamp", "value"]:
+        raise DataError(f"{path}: want the columns timestamp,value, found {','.join(_files.header(path))[:80]}")
+    try:
+        matrix = read_matrix(path)
+    except FaultlineError as error:
+        raise DataError(str(error)) from None
+    if not np.isfinite(matrix.values).all():
+        row = int(np.argmin(np.isfinite(matrix.values[:, 0])))
+        raise DataError(f"{path}: no value at {matrix.times[row]}: truncated or damaged")
+    spans = tuple((_time(path, start), _time(path, end)) for start, end in windows)
+    labels = tuple(_time(path, point) for point in points)
+    known = set(matrix.time_us.tolist())
+    for start, end in spans:
+        if start not in known or end not in known or start > end:
+            raise DataError(
+                f"{path}: a labelled window ({start} to {end} us) is not in the series: truncated or swapped"
+            )
+    if outside := [label for label in labels if not any(start <= label <= end for start, end in spans)]:
+        raise DataError(f"{path}: mislabelled: label {outside[0]} us lies in none of its windows")
+    return MetricSeries(name, name.partition("/")[0], matrix.time_us, matrix.values[:, 0], spans, labels)
+
+
+def _time(path: Path, text: str) -> int:
+    try:
+        return round(datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp() * 1_000_000)
+    except (TypeError, ValueError):
+        raise DataError(f"{path}: label {text!r} is no time") from None
