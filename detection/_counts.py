@@ -10,6 +10,7 @@ import numpy as np
 from detection._columns import Columns
 from detection._regime import Regimes
 from detection._scores import WARM_UP, Scores
+from detection._shift import Shifts
 from detection._state import Arrays, prefixed, under
 from detection._tail import Tail
 
@@ -29,6 +30,7 @@ class CountScorer:
         self._columns = Columns(fills)
         self._tail = Tail(_TAIL_START, rate=0.01, excess=0.6)
         self._regimes = Regimes()
+        self._shifts = Shifts()
 
     def grow(self, size: int, age: np.ndarray | None = None) -> None:
         """Add rows up to `size`; `age` (one a new row) is for how many updates the series is known to have been 0."""
@@ -38,6 +40,7 @@ class CountScorer:
         self._columns.grow(size)
         self._tail.grow(size)
         self._regimes.grow(size)
+        self._shifts.grow(size)
         if age is not None:
             self._columns["n"][start:size] = age
             self._columns["exposure"][start:size] = np.minimum(age, _MEMORY)
@@ -63,7 +66,9 @@ class CountScorer:
                 counts[recalled], before[recalled] * exposure[recalled], dispersion[recalled]
             )
         score = self._tail.surprise(rows, np.minimum(raw, from_before))
-        result.put(known, np.where(warm, score, 0.0), mean, np.sqrt(mean + dispersion * mean**2), warm)
+        band = np.sqrt(mean + dispersion * mean**2)
+        shift = self._shifts.score(rows, np.where(from_before < raw, 0.0, (counts - mean) / band))
+        result.put(known, Scores(np.where(warm, score, 0.0), mean, band, np.where(warm, shift, 0.0), warm))
         self._learn(rows, counts, exposure, mean, dispersion, raw, from_before)
         return result
 
@@ -100,8 +105,11 @@ class CountScorer:
         returned = (from_before < raw) & (raw > _TAIL_START)
         level = self._rate(rows)
         fresh, shifted = self._regimes.advance(rows, counts / exposure, level, sign, returned)
+        self._shifts.reset(rows[shifted])
         weight = keep * columns["exposure"][rows] + exposure
-        learned = np.where(returned, columns["counts"][rows], keep * columns["counts"][rows] + mean + trust * (clipped - mean))
+        learned = np.where(
+            returned, columns["counts"][rows], keep * columns["counts"][rows] + mean + trust * (clipped - mean)
+        )
         short = np.minimum(weight, 30.0 * exposure)
         columns["counts"][rows] = np.where(shifted, fresh * short, learned)
         columns["exposure"][rows] = np.where(shifted, short, np.where(returned, columns["exposure"][rows], weight))
@@ -112,6 +120,7 @@ class CountScorer:
             **prefixed("series", self._columns.arrays()),
             **prefixed("tail", self._tail.arrays()),
             **prefixed("regimes", self._regimes.arrays()),
+            **prefixed("shifts", self._shifts.arrays()),
         }
 
     def load(self, arrays: Arrays) -> None:
@@ -119,6 +128,7 @@ class CountScorer:
         self._columns.load(under("series", arrays))
         self._tail.load(under("tail", arrays))
         self._regimes.load(under("regimes", arrays))
+        self._shifts.load(under("shifts", arrays))
 
 
 def _surprise(counts: np.ndarray, mean: np.ndarray, dispersion: np.ndarray) -> np.ndarray:

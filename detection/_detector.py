@@ -1,15 +1,17 @@
 """The live detector: windows of telemetry in, anomalies out."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import xxhash
 
 from detection._columns import Columns
+from detection._combined import COMBINED, KINDS, Combined, features
+from detection._index import text_key
 from detection._logs import LogSignals
 from detection._metrics import MetricSignals
-from detection._pattern import FEATURES, PatternSignals
+from detection._pattern import PatternSignals
 from detection._settings import DetectorSettings
 from detection._signals import Signals
 from detection._spans import SpanSignals
@@ -18,18 +20,31 @@ from telemetry import ANOMALIES, CorruptState, Window
 
 FORMAT_VERSION = 1
 
-_DECAY = 0.5  # of evidence, from one window to the next
+_DECAY = 0.5  # of a signal's evidence, from one window to the next
 _NORMAL = 1.0  # decades that a signal may show in any window without being evidence
-_PRESENT = 1.5  # decades a signal must show in this very window to be reported
+_PRESENT = 1.5  # decades a signal must show in this very window to be reported as sudden, _NORMAL as lasting
 _GROUPS = ("metric", "points", "template", "errors", "new", "latency", "failures", "pattern")
-_KINDS = ("metric", "log", "span")
+
+
+@dataclass(frozen=True)
+class _Group:
+    """Signals with the number of the service each belongs to and the evidence it has gathered."""
+
+    signals: Signals
+    owners: np.ndarray
+    evidence: np.ndarray
+
+    @property
+    def cells(self) -> np.ndarray:
+        """Service and kind of each signal as one number."""
+        return self.owners * len(KINDS) + KINDS.index(self.signals.kind)
 
 
 class Detector:
-    """Scores all signals of each window and reports those with enough evidence.
+    """Scores all signals of each window and reports those that stand out in services that stand out.
 
-    A signal's evidence is what it showed beyond normal in this window plus half of what it had before: a single
-    extreme window or a persistent deviation. The bar is lower where other signals of the same service agree.
+    A signal has sudden evidence (what it showed beyond normal in this window plus half of what it had before) and
+    lasting evidence (its mean deviation over about two minutes). Both add up to the evidence of its service.
     """
 
     def __init__(self, settings: DetectorSettings | None = None) -> None:
@@ -40,27 +55,28 @@ class Detector:
         self._spans = SpanSignals(limit)
         self._pattern = PatternSignals(limit, self.settings.pattern_refit_s * 1_000_000)
         self._evidence = {name: Columns({"evidence": 0.0, "window": -1.0}) for name in _GROUPS}
+        self._combined = Combined()
+        self._services: dict[str, int] = {}
+        self._owners = {name: np.empty(0, dtype=np.int64) for name in _GROUPS}
 
     def update(self, window: Window) -> pa.Table:
         """Score one window, learn it, and return its anomalies (ANOMALIES, ordered by service, kind, signal).
 
         Windows come in order of time; a window may be missing. The order of rows inside a window has no effect.
         """
+        width = max(window.end - window.start, 1)
+        number = window.end // width
         signals = [*self._metrics.observe(window.metrics), *self._logs.observe(window.logs)]
         signals += self._spans.observe(window.spans)
-        number = window.end // max(window.end - window.start, 1)
-        found = [_Hot(group, self._accumulate(group, number)) for group in signals]
-        if self.settings.pattern:
-            services, features = _features(found)
-            keys = np.array([xxhash.xxh3_64_intdigest(name.encode()) for name in services], dtype=np.uint64)
-            for group in self._pattern.observe(window.end, services, keys, features):
-                found.append(_Hot(group, self._accumulate(group, number)))
-        rows = self._report(window, found)
-        self._pattern.keep(window.end, max(window.end - window.start, 1), {row["service"] for row in rows})
+        groups = [self._gather(group, number) for group in signals]
+        patterns = [self._gather(group, number) for group in self._patterns(window.end, groups)]
+        combined = self._combine(number, groups, patterns)
+        rows = self._report(window, groups + patterns, combined)
+        self._pattern.keep(window.end, width, {row["service"] for row in rows})
         return pa.Table.from_pylist(rows, schema=ANOMALIES)
 
-    def _accumulate(self, group: Signals, number: int) -> np.ndarray:
-        """Return the evidence of each entry after this window."""
+    def _gather(self, group: Signals, number: int) -> _Group:
+        """Find whom the signals belong to and add what they show to their evidence."""
         columns = self._evidence[group.name]
         columns.grow(len(group.index))
         before, since = columns["evidence"][group.rows], number - columns["window"][group.rows]
@@ -68,22 +84,61 @@ class Detector:
         evidence = before * _DECAY ** np.minimum(since, 60.0) + now
         columns["evidence"][group.rows] = evidence
         columns["window"][group.rows] = number
-        return np.where(group.scores.score >= _PRESENT, evidence, 0.0)
+        return _Group(group, self._owner(group)[group.rows], evidence)
 
-    def _report(self, window: Window, found: list["_Hot"]) -> list[dict[str, Any]]:
-        settings = self.settings
-        backing: dict[str, int] = {}
-        hot = [(group, int(i)) for group in found for i in np.flatnonzero(group.evidence >= settings.corroborated)]
-        for group, i in hot:
-            service = group.signals.index.services[group.signals.rows[i]]
-            backing[service] = backing.get(service, 0) + 1
-        rows = []
-        for group, i in hot:
-            service = group.signals.index.services[group.signals.rows[i]]
-            threshold = settings.corroborated if backing[service] > 1 else settings.alone
-            if group.evidence[i] >= threshold:
-                rows.append(_row(window, group, i, threshold))
+    def _owner(self, group: Signals) -> np.ndarray:
+        """Return the number of the service of each series of a group's index."""
+        known = self._owners[group.name]
+        fresh = group.index.services[len(known) :]
+        if fresh:
+            numbers = [self._services.setdefault(name, len(self._services)) for name in fresh]
+            known = self._owners[group.name] = np.append(known, np.array(numbers, dtype=np.int64))
+        return known
+
+    def _patterns(self, end: int, groups: list[_Group]) -> list[Signals]:
+        if not (self.settings.pattern and groups):
+            return []
+        cells = np.concatenate([group.cells for group in groups])
+        score = np.nan_to_num(np.concatenate([group.signals.scores.score for group in groups]))
+        names = list(self._services)
+        keys = np.array([text_key(name) for name in names], dtype=np.uint64)
+        return self._pattern.observe(end, names, keys, features(cells, score, len(names)))
+
+    def _combine(self, number: int, groups: list[_Group], patterns: list[_Group]) -> np.ndarray:
+        """Return the evidence of each service; an unusual course counts as a lasting deviation only."""
+        every = [*groups, *patterns]
+        if not every:
+            return np.zeros(len(self._services))
+        cells = np.concatenate([group.cells for group in every])
+        score = [group.signals.scores.score for group in groups] + [np.zeros(len(group.owners)) for group in patterns]
+        shift = [group.signals.scores.shift for group in every]
+        sudden, lasting = np.nan_to_num(np.concatenate(score)), np.nan_to_num(np.concatenate(shift))
+        return self._combined.update(number, cells, sudden, lasting, len(self._services))
+
+    def _report(self, window: Window, groups: list[_Group], combined: np.ndarray) -> list[dict[str, Any]]:
+        rows = [row for group in groups for row in self._signal_rows(window, group, combined)]
+        names = list(self._services)
+        present = sorted({row["service"] for row in rows})
+        for service in present:
+            evidence = float(combined[self._services[service]])
+            if evidence >= self.settings.service:
+                own = [row for row in rows if row["service"] == service]
+                rows.append(_combined_row(window, service, evidence, self.settings.service, own))
+        assert len(names) == len(combined)
         return sorted(rows, key=lambda row: (row["service"], row["kind"], row["signal"], row["detector"]))
+
+    def _signal_rows(self, window: Window, group: _Group, combined: np.ndarray) -> list[dict[str, Any]]:
+        """Return the signals with enough evidence; the bar is lower in a service with enough evidence."""
+        settings, scores = self.settings, group.signals.scores
+        backed = combined[group.owners] >= settings.service
+        bar = np.where(backed, settings.corroborated, settings.alone)
+        sudden = (scores.score >= _PRESENT) & (group.evidence >= bar)
+        lasting = backed & (scores.score >= _NORMAL) & (scores.shift >= settings.lasting) & ~sudden
+        rows = [_row(window, group.signals, int(i), group.evidence[i], bar[i]) for i in np.flatnonzero(sudden)]
+        for i in np.flatnonzero(lasting).tolist():
+            row = _row(window, group.signals, i, scores.shift[i], settings.lasting)
+            rows.append({**row, "detector": "lasting_shift", "explanation": f"{row['explanation']}, for a while now"})
+        return rows
 
     @property
     def refused(self) -> int:
@@ -93,12 +148,13 @@ class Detector:
     def snapshot(self) -> bytes:
         """Return the whole state; `restore` continues from it bit for bit."""
         parts = self._parts()
-        arrays: Arrays = {}
+        arrays: Arrays = prefixed("combined", self._combined.arrays())
         for name, part in parts.items():
             arrays |= prefixed(name, part.arrays())
         for name, columns in self._evidence.items():
             arrays |= prefixed(f"evidence/{name}", columns.arrays())
-        return pack({"version": FORMAT_VERSION, **{name: part.meta() for name, part in parts.items()}}, arrays)
+        meta = {name: part.meta() for name, part in parts.items()}
+        return pack({"version": FORMAT_VERSION, "services": list(self._services), **meta}, arrays)
 
     @classmethod
     def restore(cls, data: bytes, settings: DetectorSettings | None = None) -> "Detector":
@@ -111,22 +167,15 @@ class Detector:
             part.load(meta[name], under(name, arrays))
         for name, columns in detector._evidence.items():
             columns.load(under(f"evidence/{name}", arrays))
+        detector._combined.load(under("combined", arrays))
+        detector._services = {name: number for number, name in enumerate(meta["services"])}
         return detector
 
     def _parts(self) -> dict[str, MetricSignals | LogSignals | SpanSignals | PatternSignals]:
         return {"metrics": self._metrics, "logs": self._logs, "spans": self._spans, "pattern": self._pattern}
 
 
-class _Hot:
-    """The signals of a group with their evidence."""
-
-    def __init__(self, signals: Signals, evidence: np.ndarray) -> None:
-        self.signals = signals
-        self.evidence = evidence
-
-
-def _row(window: Window, hot: _Hot, i: int, threshold: float) -> dict[str, Any]:
-    group = hot.signals
+def _row(window: Window, group: Signals, i: int, score: float, threshold: float) -> dict[str, Any]:
     row = group.rows[i]
     return {
         "time": window.end,
@@ -134,8 +183,8 @@ def _row(window: Window, hot: _Hot, i: int, threshold: float) -> dict[str, Any]:
         "service": group.index.services[row],
         "kind": group.kind,
         "signal": group.index.signals[row],
-        "score": float(hot.evidence[i]),
-        "threshold": threshold,
+        "score": float(score),
+        "threshold": float(threshold),
         "expected": float(group.scores.expected[i]),
         "observed": float(group.observed[i]),
         "detector": group.detector,
@@ -144,20 +193,19 @@ def _row(window: Window, hot: _Hot, i: int, threshold: float) -> dict[str, Any]:
     }
 
 
-def _features(found: list[_Hot]) -> tuple[list[str], np.ndarray]:
-    """Return (services, features): largest and mean surprise of each kind of signal, by service."""
-    names = sorted({service for hot in found for service in hot.signals.index.services})
-    place = {name: i for i, name in enumerate(names)}
-    features = np.zeros((len(names), FEATURES))
-    for k, kind in enumerate(_KINDS):
-        groups = [hot.signals for hot in found if hot.signals.kind == kind]
-        if not groups:
-            continue
-        owner = np.concatenate([np.array([place[s] for s in g.index.services], dtype=np.int64)[g.rows] for g in groups])
-        score = np.minimum(np.nan_to_num(np.concatenate([g.scores.score for g in groups])), 12.0)
-        order = np.lexsort((score, owner))
-        owner, score = owner[order], score[order]
-        np.maximum.at(features[:, 2 * k], owner, score)
-        total = np.bincount(owner, weights=score, minlength=len(names))
-        features[:, 2 * k + 1] = total / np.maximum(np.bincount(owner, minlength=len(names)), 1)
-    return names, features
+def _combined_row(
+    window: Window, service: str, evidence: float, threshold: float, rows: list[dict[str, Any]]
+) -> dict[str, Any]:
+    strongest = sorted(rows, key=lambda row: (-row["score"], row["signal"]))
+    named = list(dict.fromkeys(row["signal"] for row in strongest))[:3]
+    return {
+        **rows[0],
+        "kind": strongest[0]["kind"],
+        "signal": "combined",
+        "score": evidence,
+        "threshold": threshold,
+        "expected": None,
+        "observed": None,
+        "detector": COMBINED,
+        "explanation": f"{len(rows)} signal(s) of {service} stand out together, strongest {', '.join(named)}",
+    }

@@ -1,7 +1,7 @@
 """Incidents: anomalies grouped by time and call graph; open, join, update, resolve.
 
-Evidence of a service is the sum over kinds of signal (metric, log, span) of its strongest signal and half its second
-strongest, within the lookback: signals of one kind repeat each other, kinds corroborate. Neighbouring services add up.
+A service's evidence is the score of its newest "combined" anomaly. One with enough opens an incident, with all services
+connected to it in the call graph that stand out too; neighbours that follow join it.
 """
 
 from collections.abc import Iterable, Mapping
@@ -12,14 +12,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import xxhash
 
+from detection._combined import COMBINED
 from detection._settings import IncidentSettings
 from detection._state import pack, unpack
 from telemetry import ANOMALIES, INCIDENT_EVENTS, INCIDENTS, CorruptState
 
 FORMAT_VERSION = 1
 
-_SIGNAL_CAP = 8.0  # evidence one signal can bring
-_NEIGHBOUR = 0.5  # weight of the evidence of further services
+_COMBINED_KEY = ("", "")  # of the sign whose score is the evidence of the whole service
+_SIGN_COLUMNS = ("service", "kind", "signal", "detector", "score", "window_s")
 _SECOND = 1_000_000
 _USER_FACING = ("errors", "error_logs", "error_origins")
 
@@ -158,15 +159,14 @@ class IncidentBook:
 
     def _remember(self, end_us: int, anomalies: pa.Table) -> None:
         horizon = end_us - self.settings.lookback_s * _SECOND
-        columns = (anomalies.column(name).to_pylist() for name in ("service", "kind", "signal", "score", "window_s"))
-        for service, kind, signal, score, window_s in zip(*columns, strict=True):
+        columns = (anomalies.column(name).to_pylist() for name in _SIGN_COLUMNS)
+        for service, kind, signal, detector, score, window_s in zip(*columns, strict=True):
             signs = self._signs.setdefault(service, {})
             begun = end_us - window_s * _SECOND
-            known = signs.get((kind, signal))
-            if known is None or known.last < horizon:
-                signs[kind, signal] = _Sign(score, begun, end_us)
-            else:
-                signs[kind, signal] = _Sign(max(score, known.score), min(known.first, begun), end_us)
+            key = _COMBINED_KEY if detector == COMBINED else (kind, signal)
+            known = signs.get(key)
+            first = begun if known is None or known.last < horizon else known.first
+            signs[key] = _Sign(score, first, end_us)
         for service in list(self._signs):
             recent = {key: sign for key, sign in self._signs[service].items() if sign.last > horizon}
             if recent:
@@ -183,7 +183,10 @@ class IncidentBook:
         for service in sorted(present - set(taken), key=lambda s: (-weights[s], s)):
             if weights[service] < self.settings.join_evidence:
                 continue
-            hosts = [i for i in self._open.values() if graph.near(service, i.services)]
+            fresh = [
+                i for i in self._open.values() if end_us - i.last_evidence <= self.settings.join_within_s * _SECOND
+            ]
+            hosts = [incident for incident in fresh if graph.near(service, incident.services)]
             if hosts:
                 self._join(hosts[0], service, weights[service], end_us, changes)
         for incident in self._open.values():
@@ -197,17 +200,18 @@ class IncidentBook:
         changes.rank.append(incident.id)
 
     def _open_new(self, end_us: int, weights: Mapping[str, float], graph: "_Graph", changes: _Changes) -> None:
-        free = {service: weight for service, weight in weights.items() if service not in self._members()}
+        taken, needed = self._members(), self.settings.join_evidence
+        free = {service: weight for service, weight in weights.items() if service not in taken and weight >= needed}
         for cluster in graph.clusters(free):
-            total = _total([weights[service] for service in cluster])
-            if total < self.settings.open_evidence or len(self._open) >= self.settings.max_open:
+            lead = self._signs[cluster[0]][_COMBINED_KEY]
+            if weights[cluster[0]] < self.settings.open_evidence or lead.last != end_us:
                 continue
-            if not any(sign.last == end_us for service in cluster for sign in self._signs[service].values()):
-                continue
+            if len(self._open) >= self.settings.max_open:
+                break
             incident = self._begin(end_us, cluster)
             self._open[incident.id] = incident
             self._judge(incident, end_us, changes)
-            changes.event(incident, end_us, "open", self._why(cluster, weights, total))
+            changes.event(incident, end_us, "open", self._why(cluster, weights))
             changes.rank.append(incident.id)
 
     def _begin(self, end_us: int, cluster: list[str]) -> _Incident:
@@ -218,15 +222,16 @@ class IncidentBook:
         title = f"Anomalies in {lead}{more}"
         return _Incident(identity, end_us, end_us, onset, "open", "warning", list(cluster), title, end_us, ranked=1)
 
-    def _why(self, cluster: list[str], weights: Mapping[str, float], total: float) -> str:
+    def _why(self, cluster: list[str], weights: Mapping[str, float]) -> str:
         parts = []
         for service in cluster[:4]:
-            best = sorted(self._signs[service].items(), key=lambda item: (-item[1].score, item[0]))[:3]
+            signs = [item for item in self._signs[service].items() if item[0] != _COMBINED_KEY]
+            best = sorted(signs, key=lambda item: (-item[1].score, item[0]))[:3]
             parts.append(
                 f"{service} {weights[service]:.1f} ({', '.join(f'{kind} {name}' for (kind, name), _ in best)})"
             )
         rest = f" and {len(cluster) - 4} more services" if len(cluster) > 4 else ""
-        return f"evidence {total:.1f}, needed {self.settings.open_evidence:.1f}: {'; '.join(parts)}{rest}"
+        return f"evidence (needed: {self.settings.open_evidence:.1f}) of {'; '.join(parts)}{rest}"
 
     def _judge(self, incident: _Incident, end_us: int, changes: _Changes) -> None:
         """Raise the severity when calls fail or errors are logged; it never falls again."""
@@ -315,16 +320,5 @@ class _Graph:
 
 def _evidence(signs: Mapping[tuple[str, str], _Sign]) -> float:
     """Return the evidence of one service."""
-    kinds: dict[str, list[float]] = {}
-    for (kind, _), sign in signs.items():
-        kinds.setdefault(kind, []).append(min(sign.score, _SIGNAL_CAP))
-    return sum(
-        sum(weight * score for weight, score in zip((1.0, 0.5), sorted(s, reverse=True), strict=False))
-        for s in kinds.values()
-    )
-
-
-def _total(weights: list[float]) -> float:
-    """Return the evidence of a group: the strongest service in full, the next two in part."""
-    ordered = sorted(weights, reverse=True)
-    return ordered[0] + _NEIGHBOUR * sum(ordered[1:3])
+    sign = signs.get(_COMBINED_KEY)
+    return 0.0 if sign is None else sign.score

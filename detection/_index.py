@@ -16,10 +16,13 @@ def text_keys(column: pa.ChunkedArray) -> tuple[np.ndarray, list[str], np.ndarra
     """Return (code of each row into names, names, 64-bit key of each name) of a string column without nulls."""
     encoded = column.combine_chunks().dictionary_encode()
     names = encoded.dictionary.to_pylist()
-    keys = np.array(
-        [xxhash.xxh3_64_intdigest(name.encode("utf-8", "surrogatepass")) for name in names], dtype=np.uint64
-    )
-    return encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64), names, keys
+    keys = np.array([text_key(name) for name in names], dtype=np.uint64)
+    return encoded.indices.to_numpy().astype(np.int64), names, keys
+
+
+def text_key(name: str) -> int:
+    """Return the 64-bit key of a name, the same in every process."""
+    return xxhash.xxh3_64_intdigest(name.encode("utf-8", "surrogatepass"))
 
 
 def mix(first: np.ndarray, second: np.ndarray) -> np.ndarray:

@@ -96,7 +96,9 @@ class LogSignals:
         hits[:] = keep * hits + hit
         windows[:] = np.minimum(windows + 1.0, _NEWS_MEMORY)
         first = np.array([rows[worst[s]] for s in found], dtype=np.int64)
-        scores = Scores(np.where(warm, score, 0.0), np.zeros(len(found)), np.zeros(len(found)), warm)
+        scores = Scores(
+            np.where(warm, score, 0.0), np.zeros(len(found)), np.zeros(len(found)), np.zeros(len(found)), warm
+        )
 
         def explain(i: int) -> str:
             row = first[i]

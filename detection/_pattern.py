@@ -72,7 +72,7 @@ class PatternSignals:
         distance = self._model.decision_function(vectors)  # type: ignore[union-attr, attr-defined]
         scores = self._distance.update(rows, distance)
         score = np.where(distance > scores.expected, scores.score, 0.0)
-        scores = Scores(score, scores.expected, scores.band, scores.warm)
+        scores = Scores(score, scores.expected, scores.band, scores.shift, scores.warm)
 
         def explain(i: int) -> str:
             head = f"course of {self.index.services[rows[i]]} is {number(distance[i])} from any seen before"

@@ -13,6 +13,7 @@ from detection._columns import Columns
 from detection._counts import CountScorer
 from detection._regime import Regimes
 from detection._scores import WARM_UP, Scores
+from detection._shift import Shifts
 from detection._state import Arrays, prefixed, under
 from detection._tail import Tail
 
@@ -44,6 +45,7 @@ class MetricScorer:
         self._columns = Columns(fills, {"first": WARM_UP})
         self._tail = Tail(_TAIL_START, rate=0.0124, excess=0.6)
         self._regimes = Regimes()
+        self._shifts = Shifts()
         self._growth = CountScorer()
 
     def update(self, rows: np.ndarray, values: np.ndarray) -> Scores:
@@ -55,15 +57,19 @@ class MetricScorer:
         result = Scores.blank(len(rows))
         result.score[known] = 0.0
         if counter.any():
-            grown = np.nan_to_num(values[counter] - self._columns["last"][rows[counter]])
-            scores = self._growth.update(rows[counter], grown, np.ones(len(grown)))
-            result.put(counter, scores.score, values[counter] - grown + scores.expected, scores.band, scores.warm)
+            result.put(counter, self._grown(rows[counter], values[counter]))
         if young.any():
             self._collect(rows[young], values[young])
         ready = known & ~young
         if ready.any():
-            result.put(ready & ~counter, *(part[~counter[ready]] for part in self._judge(rows[ready], values[ready])))
+            result.put(ready & ~counter, self._judge(rows[ready], values[ready]).only(~counter[ready]))
         return result
+
+    def _grown(self, rows: np.ndarray, values: np.ndarray) -> Scores:
+        """Score by how much counters grew since their last point."""
+        grown = np.nan_to_num(values - self._columns["last"][rows])
+        scores = self._growth.update(rows, grown, np.ones(len(grown)))
+        return Scores(scores.score, values - grown + scores.expected, scores.band, scores.shift, scores.warm)
 
     def _is_counter(self, rows: np.ndarray, values: np.ndarray) -> np.ndarray:
         """Return which series are counters including this point; one that ceased to be never is again."""
@@ -77,6 +83,7 @@ class MetricScorer:
         self._columns.grow(size)
         self._tail.grow(size)
         self._regimes.grow(size)
+        self._shifts.grow(size)
         self._growth.grow(size)
 
     def _collect(self, rows: np.ndarray, values: np.ndarray) -> None:
@@ -105,7 +112,7 @@ class MetricScorer:
         columns["step"][rows] = step + (change - step) / np.minimum(steps + 4.0, _SPREAD_MEMORY)
         columns["steps"][rows] = steps + 1.0
 
-    def _judge(self, rows: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    def _judge(self, rows: np.ndarray, values: np.ndarray) -> Scores:
         columns = self._columns
         level, n = columns["level"][rows], columns["n"][rows]
         natural = np.maximum(_TO_SIGMA * columns["spread"][rows], _STEP_FLOOR * columns["step"][rows])
@@ -119,10 +126,11 @@ class MetricScorer:
         frozen = (natural == 0.0) & (deviation != 0.0)
         score = np.where(frozen, np.minimum(score, np.log10(n + 1.0) + 1.0), score)
         self._tail.learn(rows, raw)
+        shift = self._shifts.score(rows, np.where(from_before < away, 0.0, deviation / scale))
         self._learn(
             rows, values, deviation, scale, np.where(raw > _TAIL_START, np.sign(deviation), 0.0), from_before < away
         )
-        return score, level, scale, np.ones(len(rows), dtype=bool)
+        return Scores(score, level, scale, shift, np.ones(len(rows), dtype=bool))
 
     def _learn(
         self,
@@ -140,6 +148,7 @@ class MetricScorer:
         returned = nearer_before & (np.abs(deviation) > _TAIL_START * scale)
         trust = self._regimes.trust(rows)
         fresh, shifted = self._regimes.advance(rows, values, level, sign, returned)
+        self._shifts.reset(rows[shifted])
         clipped = np.clip(deviation, -_CLIP * scale, _CLIP * scale)
         follow = level + trust * clipped / np.minimum(n, _LEVEL_MEMORY)
         columns["level"][rows] = np.where(shifted, fresh, np.where(returned, level, follow))
@@ -153,6 +162,7 @@ class MetricScorer:
             **prefixed("series", self._columns.arrays()),
             **prefixed("tail", self._tail.arrays()),
             **prefixed("regimes", self._regimes.arrays()),
+            **prefixed("shifts", self._shifts.arrays()),
             **prefixed("growth", self._growth.arrays()),
         }
 
@@ -161,4 +171,5 @@ class MetricScorer:
         self._columns.load(under("series", arrays))
         self._tail.load(under("tail", arrays))
         self._regimes.load(under("regimes", arrays))
+        self._shifts.load(under("shifts", arrays))
         self._growth.load(under("growth", arrays))

@@ -15,15 +15,19 @@ class Scores:
     score: np.ndarray
     expected: np.ndarray
     band: np.ndarray  # robust standard deviation around `expected`
+    shift: np.ndarray  # decades of improbability of a lasting deviation that includes this point
     warm: np.ndarray  # false while the series is too young to be judged; its score is 0 then
 
     @classmethod
     def blank(cls, size: int) -> "Scores":
         """Return scores of `size` points without values."""
-        return cls(np.full(size, np.nan), np.full(size, np.nan), np.full(size, np.nan), np.zeros(size, dtype=bool))
+        return cls(*(np.full(size, np.nan) for _ in range(4)), np.zeros(size, dtype=bool))
 
-    def put(
-        self, where: np.ndarray, score: np.ndarray, expected: np.ndarray, band: np.ndarray, warm: np.ndarray
-    ) -> None:
+    def put(self, where: np.ndarray, points: "Scores") -> None:
         """Fill in the points of a mask."""
-        self.score[where], self.expected[where], self.band[where], self.warm[where] = score, expected, band, warm
+        for name in ("score", "expected", "band", "shift", "warm"):
+            getattr(self, name)[where] = getattr(points, name)
+
+    def only(self, where: np.ndarray) -> "Scores":
+        """Return the points of a mask."""
+        return Scores(self.score[where], self.expected[where], self.band[where], self.shift[where], self.warm[where])

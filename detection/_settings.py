@@ -11,30 +11,36 @@ class DetectorSettings:
 
     max_series: int = 200_000
     """Metric series, and log templates, that are followed; those beyond are counted, not scored."""
-    alone: float = 6.0
-    """Evidence a signal needs to be reported by itself."""
+    alone: float = 8.0
+    """Sudden evidence a signal needs to be reported by itself."""
     corroborated: float = 3.5
-    """Evidence a signal needs where another signal of the same service has as much."""
+    """Sudden evidence a signal needs in a service with enough evidence."""
+    lasting: float = 2.5
+    """Lasting evidence a signal needs in a service with enough evidence."""
+    service: float = 2.5
+    """Evidence of all signals of a service together at which the service stands out."""
     pattern: bool = True
     """Whether the k-nearest-neighbour detector on windows of service features runs."""
     pattern_refit_s: int = 3600
     """Event time between two refits of it, at whole multiples of this."""
 
     def __post_init__(self) -> None:
-        _positive(self, "max_series", "alone", "corroborated", "pattern_refit_s")
+        _positive(self, "max_series", "alone", "corroborated", "lasting", "service", "pattern_refit_s")
 
 
 @dataclass(frozen=True)
 class IncidentSettings:
     """When anomalies make an incident, and when one ends. Times are in seconds of event time."""
 
-    open_evidence: float = 14.0
-    """Summed evidence at which an incident opens."""
-    join_evidence: float = 7.0
-    """Evidence of a service at which it joins the incident of a neighbour."""
+    open_evidence: float = 5.3
+    """Evidence of one service at which an incident opens."""
+    join_evidence: float = 2.5
+    """Evidence of a service at which it belongs to the incident of a neighbour."""
     lookback_s: int = 60
     """How long an anomaly counts as present evidence."""
-    quiet_s: int = 120
+    join_within_s: int = 30
+    """How long after its last anomaly an incident still takes in neighbours."""
+    quiet_s: int = 90
     """An incident resolves after this long without an anomaly in its services."""
     rank_after_s: tuple[int, ...] = (0, 20, 60, 120, 240)
     """Ages of an incident at which its suspects are ranked (again)."""
@@ -42,7 +48,7 @@ class IncidentSettings:
     """Incidents open at a time; evidence beyond waits until one resolves."""
 
     def __post_init__(self) -> None:
-        _positive(self, "open_evidence", "join_evidence", "lookback_s", "quiet_s", "max_open")
+        _positive(self, "open_evidence", "join_evidence", "lookback_s", "join_within_s", "quiet_s", "max_open")
 
 
 def _positive(settings: object, *names: str) -> None:

@@ -92,7 +92,7 @@ class SpanSignals:
         relative = self._latency.update(rows, shift)
         expected = observed * np.exp(relative.expected - shift)
         band = expected * np.expm1(np.minimum(relative.band, 50.0))
-        scores = Scores(relative.score, expected, band, relative.warm)
+        scores = Scores(relative.score, expected, band, relative.shift, relative.warm)
 
         def explain(i: int) -> str:
             title = _TITLES[self._latency_index.signals[rows[i]]]
