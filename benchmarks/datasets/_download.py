@@ -104,7 +104,8 @@ def _one(
     want = stated.get(archive.name)
     if data.record and want is None:
         raise DataError(f"{data.host}{data.record}: the record has no {archive.name}; it has {', '.join(stated)}")
-    packed = home / f".{archive.name}.part"
+    packed = home / ".part" / archive.name
+    packed.parent.mkdir(exist_ok=True)
     _fetch_checked(url, packed, want, data.max_archive, policy, shown, resumed=packed.exists())
     seen = _check.Pin(_check.digest(packed), packed.stat().st_size, url)
     try:

@@ -48,7 +48,7 @@ def session_templates(data: Path) -> dict[str, str]:
 
 
 def _jsonl(path: Path) -> SessionSet:
-    rows = [_row(path, number, line) for number, line in enumerate(_files.whole(path).open("rb"), 1)]
+    rows = [_row(path, number, line) for number, line in enumerate(_files.whole(path).read_bytes().splitlines(), 1)]
     blocks = [str(row["block"]) for row in rows]
     if len(set(blocks)) < len(blocks):
         raise DataError(f"{path}: a block occurs twice")

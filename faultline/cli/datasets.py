@@ -15,7 +15,7 @@ def datasets() -> None:
 
     \b
     Examples:
-      faultline datasets list
+      faultline datasets list loghub
       faultline datasets download nab --to ./data --accept-licence
       faultline datasets verify ./data
     """
