@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 
 from parsing._attributes import attribute_column
-from parsing._columns import Ints, one_chunk
+from parsing._columns import Flags, Ints, Spans, one_chunk
 from parsing._headers import Headers
 from parsing._settings import ParserSettings
 from telemetry import LOGS, TIME, severity_number, syslog_severity_number
@@ -27,11 +26,11 @@ class Records:
     """Log records before they have a template; arrays have one entry a record."""
 
     first: Ints  # row of the record's first line
-    tailed: NDArray[np.bool_]  # it has continuation lines that are not blank
+    tailed: Flags  # it has continuation lines that are not blank
     stream: Ints
     rows: pa.Table  # first lines
-    messages: pa.Array  # first lines without header
-    bodies: pa.Array  # messages with continuation lines
+    messages: Spans  # first lines without header
+    bodies: Spans  # messages with continuation lines
     time_us: Ints
     columns: dict[str, pa.Array]  # service, component, severity, trace and span id, attributes
     filtered: int
@@ -42,21 +41,25 @@ class Records:
         rows: pa.Table,
         keep: int,
         headers: Headers,
-        starts: NDArray[np.bool_],
+        starts: Flags,
         number: Ints,
         streams: Sequence["Stream"],
         settings: ParserSettings,
     ) -> "Records":
         """Make records of the first `keep` rows; `starts` says which of them begin one."""
         first = np.flatnonzero(starts)
-        lines = np.diff(np.append(first, keep))
-        taken = rows.take(pa.array(first))
-        messages = pa.array(headers.message[first], pa.string())
-        bodies = _joined(messages, rows, first, lines)
+        whole = len(first) == rows.num_rows
+        taken = rows if whole else rows.take(pa.array(first))
+        lines = np.diff(first, append=keep)
+        messages = headers.spans("message", first)
+        several = np.flatnonzero(lines > 1)
+        joined = _joined(messages, rows, first, lines, several)
+        bodies = messages.replaced(several, joined)
         time_us, inherited = _times(taken, headers, first, number[first], streams)
         columns = _columns(taken, headers, first, settings)
         columns["attributes"] = attribute_column(taken, headers, first, inherited)
-        tailed = _tailed(messages, bodies, lines)
+        tailed = lines > 1
+        tailed[several] = [_has_tail(messages, int(row), text) for row, text in zip(several, joined, strict=True)]
         return cls(first, tailed, number[first], taken, messages, bodies, time_us, columns, 0)
 
     def origin(self, record: int) -> dict[str, Any]:
@@ -67,57 +70,51 @@ class Records:
 def logs_table(records: Records, ids: Ints, params: pa.ListArray) -> pa.Table:
     """Return the records as rows of `logs`."""
     own = {
-        "time": pa.array(records.time_us).cast(pa.timestamp("us")).cast(TIME),
-        "body": records.bodies,
+        "time": pa.array(records.time_us).view(TIME),
+        "body": records.bodies.column(),
         "template_id": pa.array(ids),
         "params": params,
-        "late": pa.array(np.zeros(len(ids), np.bool_)),
+        "late": pa.repeat(pa.scalar(False), len(ids)),
         **records.columns,
     }
     columns = [own[name] if name in own else records.rows[name] for name in LOGS.names]
-    return pa.table(columns, names=LOGS.names).cast(LOGS)
+    return pa.table(columns, schema=LOGS)
 
 
-def _joined(messages: pa.Array, rows: pa.Table, first: Ints, lines: Ints) -> pa.Array:
-    several = np.flatnonzero(lines > 1)
-    if len(several) == 0:
-        return messages
+def _joined(messages: Spans, rows: pa.Table, first: Ints, lines: Ints, several: Ints) -> list[str]:
+    """Return the bodies of records of several lines."""
     bodies = one_chunk(rows["body"])
-    texts = [
-        "\n".join([messages[int(i)].as_py(), *bodies.slice(int(first[i]) + 1, int(lines[i]) - 1).to_pylist()])
+    return [
+        "\n".join([messages.text(int(i)), *bodies.slice(int(first[i]) + 1, int(lines[i]) - 1).to_pylist()])
         for i in several
     ]
-    mask = np.zeros(len(messages), np.bool_)
-    mask[several] = True
-    return pc.replace_with_mask(messages, pa.array(mask), pa.array(texts, pa.string()))
 
 
-def _tailed(messages: pa.Array, bodies: pa.Array, lines: Ints) -> NDArray[np.bool_]:
-    tailed = lines > 1
-    for record in np.flatnonzero(tailed):
-        body, message = bodies[int(record)].as_py(), messages[int(record)].as_py()
-        tailed[record] = bool(body[len(message) :].strip(" \t\n\r\x0b\x0c"))
-    return tailed
+def _has_tail(messages: Spans, row: int, body: str) -> bool:
+    return bool(body[len(messages.text(row)) :].strip(" \t\n\r\x0b\x0c"))
 
 
 def _times(
     rows: pa.Table, headers: Headers, first: Ints, number: Ints, streams: Sequence["Stream"]
-) -> tuple[Ints, NDArray[np.bool_]]:
+) -> tuple[Ints, Flags]:
     """Return each record's time, and whether it is that of the record before it in its stream.
 
     In order: the envelope's, the header's, the time of the record before, the observed time.
     """
+    us, known = headers.time_us[first], headers.timed[first]
     stated = one_chunk(rows["time"])
-    known = stated.is_valid().to_numpy(zero_copy_only=False)
-    us = stated.cast(pa.int64()).fill_null(0).to_numpy(zero_copy_only=False).copy()
-    own = headers.timed[first] & ~known
-    us[own] = headers.time_us[first][own]
-    known = known | own
+    if stated.null_count < len(stated):
+        enveloped = stated.is_valid().to_numpy(zero_copy_only=False)
+        us = np.where(enveloped, stated.cast(pa.int64()).fill_null(0).to_numpy(zero_copy_only=False), us)
+        known = known | enveloped
     inherited = np.zeros(len(us), np.bool_)
     observed = rows["observed_time"].cast(pa.int64()).to_numpy()
-    for one in np.unique(number):
-        stream = streams[one]
+    for one, stream in enumerate(streams):
         mine = np.flatnonzero(number == one)
+        if len(mine) and known[mine[-1]] and known[mine].all():
+            stream.last_time_us = int(us[mine[-1]])
+        if len(mine) == 0 or known[mine].all():
+            continue
         places = np.where(known[mine], np.arange(len(mine)), -1)
         last = np.maximum.accumulate(places)
         missing = ~known[mine]
@@ -137,15 +134,15 @@ def _times(
 def _columns(rows: pa.Table, headers: Headers, first: Ints, settings: ParserSettings) -> dict[str, pa.Array]:
     def text(column: str, name: str) -> pa.Array:
         stated = one_chunk(rows[column])
-        if name not in headers.text:
+        if not headers.has(name):
             return stated
-        found = pa.array(headers.text[name][first], pa.string())
-        return pc.coalesce(stated, pc.if_else(pc.equal(found, ""), pa.scalar(None, pa.string()), found))
+        found = headers.spans(name, first).column(empty_is_null=True)
+        return found if stated.null_count == len(stated) else pc.coalesce(stated, found)
 
     severity = text("severity_text", "level")
-    service = pc.fill_null(text("service", "service"), settings.service or "unknown")
+    service = text("service", "service")
     return {
-        "service": service,
+        "service": pc.fill_null(service, settings.service or "unknown") if service.null_count else service,
         "component": text("component", "component"),
         "severity_text": severity,
         "severity_number": _severity_numbers(rows, severity, headers, first),
@@ -156,15 +153,20 @@ def _columns(rows: pa.Table, headers: Headers, first: Ints, settings: ParserSett
 
 def _severity_numbers(rows: pa.Table, severity: pa.Array, headers: Headers, first: Ints) -> pa.Array:
     """Return severity numbers: the envelope's, that of the level as written, or that of a syslog priority."""
-    numbers = pc.coalesce(one_chunk(rows["severity_number"]), _numbers(severity))
-    if "priority" not in headers.text:
+    stated = one_chunk(rows["severity_number"])
+    numbers = _numbers(severity)
+    if stated.null_count < len(stated):
+        numbers = pc.coalesce(stated, numbers)
+    if not headers.has("priority"):
         return numbers
-    coded = pa.array(headers.text["priority"][first], pa.string()).dictionary_encode()
+    coded = headers.spans("priority", first).column().dictionary_encode()
     known = [syslog_severity_number(int(text)) if text else None for text in coded.dictionary.to_pylist()]
     return pc.coalesce(numbers, pa.array(known, pa.int8()).take(coded.indices))
 
 
 def _numbers(severity: pa.Array) -> pa.Array:
+    if severity.null_count == len(severity):
+        return pa.nulls(len(severity), pa.int8())
     coded = severity.dictionary_encode()
     words = coded.dictionary.to_pylist()
     numbers = pa.array([_OWN_LEVELS.get(word) or severity_number(word) for word in words], pa.int8())

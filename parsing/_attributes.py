@@ -1,14 +1,10 @@
 """The attributes of records: those they came with, and what the header and its reading add."""
 
-from dataclasses import dataclass, field
-from typing import Any
-
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 
-from parsing._columns import Ints, one_chunk
+from parsing._columns import Flags, Ints, Spans, appended, one_chunk
 from parsing._headers import Headers
 from telemetry import ATTRIBUTES
 
@@ -20,75 +16,80 @@ _ATTRIBUTE_OF = {
     "user": "user.name",
     "database": "db.namespace",
 }
+_FLAGS = (("faultline.year", "assumed"), ("faultline.date", "assumed"), ("faultline.time", "inherited"))
 _ENTRY = pa.struct([pa.field("key", pa.string(), nullable=False), pa.field("value", pa.string())])
 
 
-@dataclass
-class _Entries:
-    """Key-value pairs in any order, each with the record it belongs to."""
-
-    owners: list[Ints] = field(default_factory=list)
-    keys: list[pa.Array] = field(default_factory=list)
-    values: list[pa.Array] = field(default_factory=list)
-
-    def add(self, owners: Ints, keys: pa.Array, values: pa.Array) -> None:
-        if len(owners):
-            self.owners.append(owners)
-            self.keys.append(keys)
-            self.values.append(values)
-
-
-def attribute_column(rows: pa.Table, headers: Headers, first: Ints, inherited: NDArray[np.bool_]) -> pa.Array:
+def attribute_column(rows: pa.Table, headers: Headers, first: Ints, inherited: Flags) -> pa.Array:
     """Return the attributes of records (map column) whose first lines are `rows`, at `first` within `headers`.
 
     `inherited`: the record's time is that of the record before it.
     """
-    added = _Entries()
-    for name, attribute in _ATTRIBUTE_OF.items():
-        if name in headers.text:
-            _add_text(added, attribute, headers.text[name][first])
-    from_header = one_chunk(rows["time"]).is_null().to_numpy(zero_copy_only=False)
-    _add_flag(added, "faultline.year", headers.year_assumed[first] & from_header, "assumed")
-    _add_flag(added, "faultline.date", headers.date_assumed[first] & from_header, "assumed")
-    _add_flag(added, "faultline.time", inherited, "inherited")
-    if headers.extra:
-        _add_extra(added, headers.extra, first)
+    from_header = True
+    if rows["time"].null_count < len(rows):
+        from_header = one_chunk(rows["time"]).is_null().to_numpy(zero_copy_only=False)
+    flags = (headers.year_assumed[first] & from_header, headers.date_assumed[first] & from_header, inherited)
     old = one_chunk(rows["attributes"])
-    return _merged(old, added) if added.owners else old
+    names = [name for name in _ATTRIBUTE_OF if headers.has(name)]
+    set_flags = [(said, flag) for said, flag in zip(_FLAGS, flags, strict=True) if flag.any()]
+    if not names and not set_flags and not headers.extra:
+        return old
+    constants = [_ATTRIBUTE_OF[name] for name in names] + [key for (key, _), _ in set_flags]
+    data, begins, ends = appended(headers.data, constants + [value for (_, value), _ in set_flags])
+    keys = Spans(data, begins[: len(constants)], ends[: len(constants)])
+    values = [headers.spans(name, first) for name in names]
+    for place, (_, flag) in enumerate(set_flags, start=len(constants)):
+        values.append(Spans(data, begins[place] * flag, ends[place] * flag))
+    added = _Entries.of(keys, [Spans(data, one.begins, one.ends) for one in values], len(first))
+    if headers.extra or old.null_count < len(old):
+        return added.merged(old, headers.extra, first)
+    return added.column()
 
 
-def _add_text(entries: _Entries, attribute: str, values: NDArray[Any]) -> None:
-    owners = np.flatnonzero(values != "")
-    entries.add(owners, _same(attribute, len(owners)), pa.array(values[owners], pa.string()))
+class _Entries:
+    """Key-value pairs of records, in order: those of record i are from offsets[i] up to offsets[i + 1]."""
 
+    def __init__(self, offsets: Ints, keys: pa.Array, values: pa.Array) -> None:
+        self._offsets, self._keys, self._values = offsets, keys, values
 
-def _add_flag(entries: _Entries, attribute: str, flags: NDArray[np.bool_], value: str) -> None:
-    owners = np.flatnonzero(flags)
-    entries.add(owners, _same(attribute, len(owners)), _same(value, len(owners)))
+    @classmethod
+    def of(cls, keys: Spans, values: list[Spans], records: int) -> "_Entries":
+        """Make entries of the values that are not empty; values[k] has the key keys[k]."""
+        from parsing._kernels import count_entries, list_entries
 
+        begins = np.array([one.begins for one in values]).reshape(len(values), records)
+        ends = np.array([one.ends for one in values]).reshape(len(values), records)
+        offsets = np.zeros(records + 1, np.int64)
+        count_entries(begins, ends, offsets)
+        kinds, entry_begins, entry_ends = np.empty((3, int(offsets[-1])), np.int64)
+        list_entries(begins, ends, kinds, entry_begins, entry_ends)
+        return cls(offsets, keys.take(kinds).column(), Spans(keys.data, entry_begins, entry_ends).column())
 
-def _same(text: str, count: int) -> pa.Array:
-    return pa.array(np.full(count, text, object), pa.string())
+    def column(self) -> pa.Array:
+        """Return the map column; a record without entries is null."""
+        absent = pa.array(self._offsets[1:] == self._offsets[:-1])
+        offsets = pa.array(self._offsets.astype(np.int32))
+        return pa.MapArray.from_arrays(offsets, self._keys, self._values, mask=absent).cast(ATTRIBUTES)
 
-
-def _add_extra(entries: _Entries, extra: dict[int, dict[str, str]], first: Ints) -> None:
-    place = {int(row): record for record, row in enumerate(first)}
-    further = [(place[row], key, value) for row, pairs in extra.items() if row in place for key, value in pairs.items()]
-    owners = np.array([owner for owner, _, _ in further], np.int64)
-    keys = pa.array([key for _, key, _ in further], pa.string())
-    entries.add(owners, keys, pa.array([value for _, _, value in further], pa.string()))
-
-
-def _merged(old: pa.Array, added: _Entries) -> pa.Array:
-    """Return the map column `old` with entries added; a record without any stays null if it was."""
-    listed = old.cast(pa.list_(_ENTRY))
-    flat = pc.list_flatten(listed)
-    lengths = pc.fill_null(pc.list_value_length(listed), 0).to_numpy(zero_copy_only=False)
-    owners = np.concatenate([np.repeat(np.arange(len(old)), lengths), *added.owners])
-    order = pa.array(np.argsort(owners, kind="stable"))
-    keys = pa.concat_arrays([pc.struct_field(flat, 0), *added.keys]).take(order)
-    values = pa.concat_arrays([pc.struct_field(flat, 1), *added.values]).take(order)
-    counts = np.bincount(owners, minlength=len(old))
-    offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(counts)]).astype(np.int32)
-    absent = pa.array((counts == 0) & old.is_null().to_numpy(zero_copy_only=False))
-    return pa.MapArray.from_arrays(pa.array(offsets), keys, values, mask=absent).cast(ATTRIBUTES)
+    def merged(self, old: pa.Array, extra: dict[int, dict[str, str]], first: Ints) -> pa.Array:
+        """Return the map column `old` with these entries and `extra` (by line) behind; none and null stays null."""
+        listed = old.cast(pa.list_(_ENTRY))
+        flat = pc.list_flatten(listed)
+        lengths = pc.fill_null(pc.list_value_length(listed), 0).to_numpy(zero_copy_only=False)
+        place = {int(row): record for record, row in enumerate(first) if int(row) in extra}
+        further = [
+            (place[row], key, value) for row, pairs in extra.items() if row in place for key, value in pairs.items()
+        ]
+        records = np.arange(len(old))
+        owners = np.concatenate(
+            [np.repeat(records, lengths), np.repeat(records, np.diff(self._offsets)),
+             np.array([owner for owner, _, _ in further], np.int64)]
+        )  # fmt: skip
+        order = pa.array(np.argsort(owners, kind="stable"))
+        more = [pa.array([entry[at] for entry in further], pa.string()) for at in (1, 2)]
+        keys = pa.concat_arrays([pc.struct_field(flat, 0), self._keys, more[0]]).take(order)
+        values = pa.concat_arrays([pc.struct_field(flat, 1), self._values, more[1]]).take(order)
+        counts = np.bincount(owners, minlength=len(old))
+        offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(counts)]).astype(np.int32)
+        absent = pa.array((counts == 0) & old.is_null().to_numpy(zero_copy_only=False))
+        return pa.MapArray.from_arrays(pa.array(offsets), keys, values, mask=absent).cast(ATTRIBUTES)

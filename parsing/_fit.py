@@ -7,39 +7,36 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from parsing._columns import Bytes, Ints, flat, strings
+from parsing._columns import Bytes, Ints, Spans, distinct
 from telemetry import WILDCARD
 
 _TO_BLANK = str.maketrans("\t\n\r\x0b\x0c", "     ")
 Recipe = list[list[dict[str, Any]]]
 
 
-def fit_column(messages: pa.Array, texts: Sequence[str], template: Ints) -> tuple[pa.ListArray, NDArray[np.bool_]]:
+def fit_column(messages: Spans, texts: Sequence[str], template: Ints) -> tuple[pa.ListArray, NDArray[np.bool_]]:
     """Return the parameters of each message (list<string>), and whether its template fits.
 
     Row i has the template texts[template[i]]. Filling its parameters into the wildcards gives the message back up to
     white space. A row whose template does not fit has none.
     """
-    from parsing._kernels import fit, gather
+    from parsing._kernels import fit
 
-    used, number = np.unique(template, return_inverse=True)
+    used, number = distinct(template)
     literals, literal_offsets, first, wild = _pack([texts[int(one)] for one in used])
-    data, offsets = flat(messages)
     counts = wild[number]
     at = np.zeros(len(number) + 1, np.int64)
     np.cumsum(counts, out=at[1:])
     begins, ends = np.zeros(at[-1], np.int64), np.zeros(at[-1], np.int64)
     fits = np.zeros(len(number), np.bool_)
-    fit(data, offsets, number, literals, literal_offsets, first, wild, at, begins, ends, fits)
+    where = messages.data, messages.begins, messages.ends
+    fit(*where, number, literals, literal_offsets, first, wild, at, begins, ends, fits)
     if not fits.all():
         kept = np.repeat(fits, counts)
         begins, ends = begins[kept], ends[kept]
         np.cumsum(np.where(fits, counts, 0), out=at[1:])
-    value_offsets = np.zeros(len(begins) + 1, np.int64)
-    np.cumsum(ends - begins, out=value_offsets[1:])
-    out = np.empty(int(value_offsets[-1]), np.uint8)
-    gather(data, begins, ends, out, value_offsets)
-    return pa.ListArray.from_arrays(pa.array(at.astype(np.int32)), strings(out, value_offsets)), fits
+    values = Spans(messages.data, begins, ends).column()
+    return pa.ListArray.from_arrays(pa.array(at.astype(np.int32)), values), fits
 
 
 def _pack(texts: Sequence[str]) -> tuple[Bytes, Ints, Ints, Ints]:
@@ -55,7 +52,7 @@ def _pack(texts: Sequence[str]) -> tuple[Bytes, Ints, Ints, Ints]:
 
 def fit_one(template: str, text: str) -> list[str] | None:
     """Return what each wildcard of `template` stands for in `text`, None if it does not fit."""
-    params, fits = fit_column(pa.array([text], pa.string()), [template], np.zeros(1, np.int64))
+    params, fits = fit_column(Spans.of(pa.array([text], pa.string())), [template], np.zeros(1, np.int64))
     return params[0].as_py() if fits[0] else None
 
 

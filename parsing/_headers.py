@@ -9,17 +9,23 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.compute as pc
 import re2
 from numpy.typing import NDArray
 
-from parsing._columns import Ints, one_chunk
-from parsing._layouts import LEVEL_WORDS, Layout, compiled, pattern_layout, whole
+from parsing._columns import Bytes, Flags, Ints, Spans, appended
+from parsing._layouts import LEVEL_WORDS, Layout, compiled, pattern_layout
+from parsing._program import program
 from parsing._settings import ParserSettings
 from parsing._sniff import sniff
-from parsing._times import BY_NAME, INVALID, TIME_LAYOUTS, Times, read_times
+from parsing._times import BY_NAME, INVALID, TIME_LAYOUTS, TimeLayout, read_times
 
+FIELDS = (
+    *("message", "time", "level", "priority", "component", "service", "pid", "thread", "host", "client"),
+    *("user", "database", "trace_id", "span_id"),
+)
+_PLACE = {name: place for place, name in enumerate(FIELDS)}
+_NONE, _UNDECIDED = -1, -2
 _MOST_LAYOUTS = 16
 _LEVEL_FOLLOWS = rf"^[\[(<]?(?:{LEVEL_WORDS})\b"
 # A line worth a look: a clock, a compact or epoch time, a level at its beginning, or a trace id.
@@ -30,48 +36,62 @@ _PROMISING = re2.compile(
 
 @dataclass
 class Headers:
-    """Header fields of a column of lines, all of its length; text fields are "" where absent."""
+    """Header fields of a column of lines, as places in one byte buffer; absent ones are empty.
 
-    matched: NDArray[np.bool_]
-    timed: NDArray[np.bool_]
+    `begins`, `ends`: shape [field, row], fields in the order of FIELDS. `seen`: fields that some row may have.
+    """
+
+    data: Bytes
+    begins: Ints
+    ends: Ints
+    seen: Flags
+    matched: Flags
+    timed: Flags
     time_us: Ints
-    year_assumed: NDArray[np.bool_]
-    date_assumed: NDArray[np.bool_]
-    text: dict[str, NDArray[Any]]
-    message: NDArray[Any]
+    year_assumed: Flags
+    date_assumed: Flags
     extra: dict[int, dict[str, str]] = field(default_factory=dict)  # row -> further attributes
+    _texts: list[tuple[int, int, str]] = field(default_factory=list)  # (field, row, text) that is no part of the lines
 
     @classmethod
-    def blank(cls, lines: pa.Array) -> "Headers":
+    def blank(cls, lines: Spans) -> "Headers":
         """Return the headers of lines that have none: each line is its message."""
         rows = len(lines)
+        begins, ends = np.zeros((len(FIELDS), rows), np.int64), np.zeros((len(FIELDS), rows), np.int64)
+        begins[0], ends[0] = lines.begins, lines.ends
         return cls(
+            data=lines.data,
+            begins=begins,
+            ends=ends,
+            seen=np.zeros(len(FIELDS), np.bool_),
             matched=np.zeros(rows, np.bool_),
             timed=np.zeros(rows, np.bool_),
             time_us=np.full(rows, INVALID, np.int64),
             year_assumed=np.zeros(rows, np.bool_),
             date_assumed=np.zeros(rows, np.bool_),
-            text={},
-            message=np.asarray(lines.to_numpy(zero_copy_only=False), object).copy(),
         )
 
-    def column(self, name: str) -> NDArray[Any]:
-        """Return the text field `name`, made if need be."""
-        return self.text.setdefault(name, np.full(len(self.matched), "", object))
+    def has(self, name: str) -> bool:
+        """Return whether some row may have this field."""
+        return bool(self.seen[_PLACE[name]])
 
-    def put(self, rows: Ints, part: "Headers") -> None:
-        """Take over the headers of some rows."""
-        for name in ("matched", "timed", "time_us", "year_assumed", "date_assumed", "message"):
-            getattr(self, name)[rows] = getattr(part, name)
-        for name, values in part.text.items():
-            self.column(name)[rows] = values
+    def spans(self, name: str, rows: Ints) -> Spans:
+        """Return a field of some rows."""
+        place = _PLACE[name]
+        return Spans(self.data, self.begins[place][rows], self.ends[place][rows])
 
-    def put_times(self, rows: Ints, times: Times) -> None:
-        """Take over the times of some rows."""
-        self.time_us[rows] = times.us
-        self.timed[rows] = times.us != INVALID
-        self.year_assumed[rows] = times.year_assumed
-        self.date_assumed[rows] = times.date_assumed
+    def put_text(self, name: str, row: int, text: str) -> None:
+        """Set a field of a row to a text that is no part of the lines; `settle` makes it count."""
+        self.seen[_PLACE[name]] = True
+        self._texts.append((_PLACE[name], row, text))
+
+    def settle(self) -> None:
+        """Take over the texts put."""
+        if self._texts:
+            fields, rows, texts = zip(*self._texts, strict=True)
+            self.data, begins, ends = appended(self.data, texts)
+            self.begins[fields, rows], self.ends[fields, rows] = begins, ends
+            self._texts = []
 
 
 @dataclass
@@ -81,89 +101,117 @@ class HeaderReader:
     settings: ParserSettings
     layouts: list[Layout] = field(default_factory=list)
     fixed: bool = False
+    _merged: "_Merged | None" = None
 
     def __post_init__(self) -> None:
         if self.settings.format not in ("auto", "message"):
             self.layouts, self.fixed = [pattern_layout(self.settings.format)], True
 
-    def read(self, lines: pa.Array, observed_us: Ints, leading: bool = True) -> Headers:
-        """Return the headers of `lines` (strings, no nulls). `leading`: columns may stand before the time."""
-        headers = Headers.blank(lines)
-        if self.settings.format == "message" or len(lines) == 0:
-            return headers
-        todo = np.arange(len(lines))
-        while len(todo):
-            left = self._apply_known(lines, todo, observed_us, headers)
-            at = self._learn(lines, left, leading)
-            if at < 0:
-                break
-            todo = left[at:]
-        return headers
+    def read(self, headers: Headers, lines: Spans, rows: Ints, observed_us: Ints, leading: bool = True) -> None:
+        """Fill in the headers of some rows of `lines`. `leading`: columns may stand before the time."""
+        if self.settings.format == "message" or len(rows) == 0:
+            return
+        which = np.full(len(rows), _NONE, np.int64)
+        at = 0
+        while at >= 0:
+            self._apply(headers, lines, rows[at:], which[at:])
+            at = self._learn(headers, lines, rows, which, at, leading)
+        headers.matched[rows] = which >= 0
+        self._read_times(headers, rows, which, observed_us)
 
-    def _learn(self, lines: pa.Array, left: Ints, leading: bool) -> int:
-        """Sniff the rows in `left` in order until one teaches a new layout; return its place in `left`, or -1."""
+    def _apply(self, headers: Headers, lines: Spans, rows: Ints, which: Ints) -> None:
+        """Take the headers off rows by the first layout that fits; `which` gets its number, or _NONE."""
+        if not self.layouts:
+            return
+        from parsing import _kernels
+
+        if self._merged is None:
+            self._merged = _Merged.of(self.layouts)
+        merged = self._merged
+        arrays = (merged.code, merged.sets, merged.jumps, merged.entries, merged.fields)
+        _kernels.take_headers(*arrays, lines.data, lines.begins, lines.ends, rows, which, headers.begins, headers.ends)
+        for place in np.flatnonzero(which == _UNDECIDED):
+            which[place] = self._ask_re2(headers, lines, int(rows[place]))
+        headers.seen |= merged.seen
+
+    def _ask_re2(self, headers: Headers, lines: Spans, row: int) -> int:
+        """Do for one row what the programs do, in linear time."""
+        text = lines.text(row)
+        for number, layout in enumerate(self.layouts):
+            found = compiled(layout.regex).match(text)
+            if found is None:
+                continue
+            for name in sorted(found.groupdict()):
+                low, high = (len(text[:at].encode()) for at in found.span(name))
+                place = _PLACE[name.rstrip("2")]
+                if found.group(name) is not None and (place == 0 or headers.ends[place, row] == 0):
+                    headers.begins[place, row], headers.ends[place, row] = lines.begins[row] + (low, high)
+            return number
+        return _NONE
+
+    def _learn(self, headers: Headers, lines: Spans, rows: Ints, which: Ints, start: int, leading: bool) -> int:
+        """Sniff rows without a good layout from `start` until one teaches a new one; return its place, or -1."""
         if self.fixed or len(self.layouts) >= _MOST_LAYOUTS:
             return -1
-        for place, row in enumerate(left):
-            text = lines[int(row)].as_py()
-            if not text or not _PROMISING.search(text[:300]):
-                continue
-            found = sniff(text, leading)
-            if found is None or any(found.regex == known.regex for known in self.layouts):
-                continue
-            if compiled(found.regex).match(text) is None:
-                continue
-            self._add(found)
-            return place
+        doubtful = which[start:] < 0
+        if self.layouts and self.layouts[-1].bare:
+            bare = [number for number, layout in enumerate(self.layouts) if layout.bare]
+            doubtful |= self._level_follows(headers, rows[start:], np.isin(which[start:], bare))
+        for place in np.flatnonzero(doubtful) + start:
+            text = lines.text(int(rows[place]))
+            if text and _PROMISING.search(text[:300]) and self._teaches(sniff(text, leading), text):
+                return int(place)
         return -1
+
+    def _level_follows(self, headers: Headers, rows: Ints, bare: Flags) -> Flags:
+        messages = headers.spans("message", rows[bare]).column()
+        bare[bare] = pc.match_substring_regex(messages, _LEVEL_FOLLOWS).to_numpy(zero_copy_only=False)
+        return bare
+
+    def _teaches(self, found: Layout | None, text: str) -> bool:
+        if found is None or any(found.regex == known.regex for known in self.layouts):
+            return False
+        if compiled(found.regex).match(text) is None:
+            return False
+        self._add(found)
+        return True
 
     def _add(self, layout: Layout) -> None:
         """Put the layout behind all that say at least as much; a bare one always comes last."""
         place = next((i for i, known in enumerate(self.layouts) if known.bare and not layout.bare), len(self.layouts))
         self.layouts.insert(place, layout)
+        self._merged = None
 
-    def _apply_known(self, lines: pa.Array, rows: Ints, observed_us: Ints, headers: Headers) -> Ints:
-        """Fill in the rows that fit a known layout; return those left to sniff, in order."""
-        again: list[Ints] = []
-        for layout in self.layouts:
-            if len(rows) == 0:
-                break
-            taken = lines if len(rows) == len(lines) else lines.take(pa.array(rows))
-            groups = pc.extract_regex(taken, whole(layout.regex))
-            valid = groups.is_valid().to_numpy(zero_copy_only=False)
-            hits = rows[valid]
-            if len(hits) == 0:
+    def _read_times(self, headers: Headers, rows: Ints, which: Ints, observed_us: Ints) -> None:
+        for number, layout in enumerate(self.layouts):
+            mine = rows if len(self.layouts) == 1 and (which == 0).all() else rows[which == number]
+            if len(mine) == 0 or not layout.regex.count("(?P<time>"):
                 continue
-            parts = groups if valid.all() else groups.filter(pa.array(valid))
-            self._store(layout, parts, hits, observed_us, headers)
-            if layout.bare and not self.fixed:
-                follows = pc.match_substring_regex(parts.field("message"), _LEVEL_FOLLOWS)
-                again.append(hits[follows.to_numpy(zero_copy_only=False)])
-            rows = rows[~valid]
-        return np.sort(np.concatenate([rows, *again]))
+            if layout.time is not None:
+                self.put_times(headers, mine, layout.time, observed_us)
+            else:
+                self.put_times_of_any_layout(headers, mine, observed_us)
 
-    def _store(self, layout: Layout, parts: pa.StructArray, rows: Ints, observed_us: Ints, headers: Headers) -> None:
-        headers.matched[rows] = True
-        for name in (parts.type.field(i).name for i in range(parts.type.num_fields)):
-            base = name.rstrip("2")
-            if base in ("time", "message"):
-                continue
-            values = parts.field(name).to_numpy(zero_copy_only=False)
-            column = headers.column(base)
-            column[rows] = values if name == base else np.where(column[rows] == "", values, column[rows])
-        headers.message[rows] = parts.field("message").to_numpy(zero_copy_only=False)
-        if parts.type.get_field_index("time") >= 0:
-            self._store_times(layout, one_chunk(parts.field("time")), rows, observed_us, headers)
+    def put_times(self, headers: Headers, rows: Ints, layout: TimeLayout, observed_us: Ints) -> None:
+        """Read the field `time` of some rows, all of one layout."""
+        texts = headers.spans("time", rows)
+        times = read_times(texts, layout, observed_us[rows], self.settings.year, self.settings.timezone)
+        headers.time_us[rows] = times.us
+        headers.timed[rows] = times.us != INVALID
+        headers.year_assumed[rows] = times.year_assumed
+        headers.date_assumed[rows] = times.date_assumed
 
-    def _store_times(self, layout: Layout, column: pa.Array, rows: Ints, observed_us: Ints, headers: Headers) -> None:
-        time = layout.time
-        if time is None:
-            first = str(column[0])
-            time = next((t for t in TIME_LAYOUTS if re2.fullmatch(t.regex, first)), None)
-            if time is None:
+    def put_times_of_any_layout(self, headers: Headers, rows: Ints, observed_us: Ints) -> None:
+        """Read the field `time` of some rows, each in the first layout that fits all of it."""
+        column = headers.spans("time", rows).column()
+        todo = np.ones(len(rows), np.bool_)
+        for layout in TIME_LAYOUTS:
+            if not todo.any():
                 return
-        times = read_times(column, time, observed_us[rows], self.settings.year, self.settings.timezone)
-        headers.put_times(rows, times)
+            fits = pc.match_substring_regex(column, rf"^(?:{layout.regex})$").to_numpy(zero_copy_only=False) & todo
+            if fits.any():
+                self.put_times(headers, rows[fits], layout, observed_us)
+            todo &= ~fits
 
     def snapshot(self) -> list[list[Any]]:
         """Return the layouts as JSON."""
@@ -174,3 +222,36 @@ class HeaderReader:
         self.layouts = [
             Layout(pattern, regex, BY_NAME[time] if time else None, columns) for pattern, regex, time, columns in saved
         ]
+        self._merged = None
+
+
+@dataclass(frozen=True)
+class _Merged:
+    """The programs of several layouts behind one another."""
+
+    code: NDArray[np.int32]
+    sets: Flags
+    jumps: NDArray[np.int32]
+    entries: Ints  # first instruction, by layout
+    fields: Ints  # shape [layout, group]: the place in FIELDS, -1 where the layout has no such group
+    seen: Flags
+
+    @classmethod
+    def of(cls, layouts: list[Layout]) -> "_Merged":
+        programs = [program(rf"{layout.regex}$") for layout in layouts]
+        entries = np.cumsum([0, *(len(one.code) for one in programs)])
+        sets = np.cumsum([0, *(len(one.sets) for one in programs)])
+        jumps = np.cumsum([0, *(len(one.jumps) for one in programs)])
+        fields = np.full((len(programs), len(FIELDS) + 2), -1, np.int64)
+        for number, one in enumerate(programs):
+            places = [_PLACE[name.rstrip("2")] for name in one.groups]
+            fields[number, : len(places)] = places
+        code = [one.moved(*by) for one, *by in zip(programs, entries, sets, jumps, strict=False)]
+        return cls(
+            np.concatenate(code),
+            np.concatenate([one.sets for one in programs]),
+            np.concatenate([one.jumps + entry for one, entry in zip(programs, entries, strict=False)]),
+            entries[:-1],
+            fields,
+            np.isin(np.arange(len(FIELDS)), fields),
+        )

@@ -3,6 +3,9 @@
 import numpy as np
 from numba import njit
 
+from parsing._jit import compiled
+from parsing._vm import DEPTH, MATCH, UNDECIDED, run
+
 _OTHER, _SPACE, _LETTER, _DIGIT = 0, 1, 2, 3
 _KIND = np.zeros(256, np.uint8)
 _KIND[[9, 10, 11, 12, 13, 32]] = _SPACE
@@ -22,13 +25,13 @@ _BASIS = np.uint64(14695981039346656037)
 _WILD = np.uint64(0x9E3779B97F4A7C15)
 
 
-@njit(cache=True, inline="always")
+@njit(inline="always")
 def _mix(state, value):  # type: ignore[no-untyped-def]
     state = (state ^ value) * _PRIME
     return state ^ (state >> np.uint64(29))
 
 
-@njit(cache=True)
+@compiled
 def _is_name(data, start, first, stop):  # type: ignore[no-untyped-def]
     """Return whether data[start:stop] is letters around one digit, at `first` (`_masks._VERSIONED` says the same)."""
     underscores = 0
@@ -44,7 +47,7 @@ def _is_name(data, start, first, stop):  # type: ignore[no-untyped-def]
     return stop - start >= 4
 
 
-@njit(cache=True)
+@compiled
 def _wild_word(data, start, end):  # type: ignore[no-untyped-def]
     """Hash a word with digits: what is constant in it is its head (`core.12`, `CPU#0`) and its full stops at the end.
 
@@ -71,7 +74,7 @@ def _wild_word(data, start, end):  # type: ignore[no-untyped-def]
     return state
 
 
-@njit(cache=True)
+@compiled
 def fingerprint(data, start, end):  # type: ignore[no-untyped-def]
     """Hash the shape of data[start:end]: words with a digit count as one wildcard, runs of space as one space."""
     begin = start
@@ -117,7 +120,7 @@ def fingerprint(data, start, end):  # type: ignore[no-untyped-def]
     return state if state != 0 else _WILD
 
 
-@njit(cache=True)
+@compiled
 def find(keys, slots, key):  # type: ignore[no-untyped-def]
     """Return the slot of `key` in the open-addressing table (keys, slots), or -1."""
     mask = np.uint64(keys.size - 1)
@@ -129,7 +132,7 @@ def find(keys, slots, key):  # type: ignore[no-untyped-def]
     return -1
 
 
-@njit(cache=True)
+@compiled
 def insert(keys, slots, key, slot):  # type: ignore[no-untyped-def]
     """Put `key` -> `slot` into the table; it must have room."""
     mask = np.uint64(keys.size - 1)
@@ -140,19 +143,19 @@ def insert(keys, slots, key, slot):  # type: ignore[no-untyped-def]
     slots[at] = slot
 
 
-@njit(cache=True)
+@compiled
 def insert_all(keys, slots, new_keys):  # type: ignore[no-untyped-def]
     """Put every key of `new_keys` into the table, its slot being its place."""
     for i in range(new_keys.size):
         insert(keys, slots, new_keys[i], i)
 
 
-@njit(cache=True)
-def assign(data, offsets, row, keys, slots, slot_cluster, last_used, clock, cluster_template, out, unseen):  # type: ignore[no-untyped-def]
+@compiled
+def assign(data, begins, ends, row, keys, slots, slot_cluster, last_used, clock, cluster_template, out, unseen):  # type: ignore[no-untyped-def]
     """Give rows from `row` on their template until a shape is unseen; return that row (its key in unseen[0]) or n."""
-    n = offsets.size - 1
+    n = begins.size
     while row < n:
-        key = fingerprint(data, offsets[row], offsets[row + 1])
+        key = fingerprint(data, begins[row], ends[row])
         slot = find(keys, slots, key)
         if slot < 0:
             unseen[0] = key
@@ -163,7 +166,7 @@ def assign(data, offsets, row, keys, slots, slot_cluster, last_used, clock, clus
     return n
 
 
-@njit(cache=True)
+@compiled
 def _match_at(data, i, end, literals, low, high):  # type: ignore[no-untyped-def]
     """Return where literals[low:high] ends when matched at data[i], a space matching a run of space; -1: no match."""
     for k in range(low, high):
@@ -179,7 +182,7 @@ def _match_at(data, i, end, literals, low, high):  # type: ignore[no-untyped-def
     return i
 
 
-@njit(cache=True)
+@compiled
 def _match_back(data, start, i, literals, low, high):  # type: ignore[no-untyped-def]
     """Return where literals[low:high] begins when it must end at data[i]; -1: no match."""
     for k in range(high - 1, low - 1, -1):
@@ -195,15 +198,15 @@ def _match_back(data, start, i, literals, low, high):  # type: ignore[no-untyped
     return i
 
 
-@njit(cache=True)
-def fit(data, offsets, template, literals, literal_offsets, first_literal, wild, at, begins, ends, fits):  # type: ignore[no-untyped-def]
+@compiled
+def fit(data, row_begins, row_ends, template, literals, literal_offsets, first_literal, wild, at, begins, ends, fits):  # type: ignore[no-untyped-def]
     """Find what each wildcard of a row's template stands for.
 
     Row i has template t = template[i], whose wild[t] + 1 literals start at first_literal[t]. Capture k of row i is
     data[begins[at[i] + k]:ends[at[i] + k]]. Shortest captures from the left; complete for patterns of this kind.
     """
-    for row in range(offsets.size - 1):
-        start, end = offsets[row], offsets[row + 1]
+    for row in range(row_begins.size):
+        start, end = row_begins[row], row_ends[row]
         while start < end and KIND[data[start]] == _SPACE:
             start += 1
         while end > start and KIND[data[end - 1]] == _SPACE:
@@ -242,7 +245,7 @@ def fit(data, offsets, template, literals, literal_offsets, first_literal, wild,
             ends[slot + count - 1] = last
 
 
-@njit(cache=True)
+@compiled
 def gather(data, begins, ends, out, out_offsets):  # type: ignore[no-untyped-def]
     """Copy data[begins[i]:ends[i]] one after the other into `out`."""
     for i in range(begins.size):
@@ -252,7 +255,87 @@ def gather(data, begins, ends, out, out_offsets):  # type: ignore[no-untyped-def
             at += 1
 
 
-@njit(cache=True)
+@compiled
+def take_headers(code, sets, jumps, entries, fields, data, line_begins, line_ends, rows, which, begins, ends):  # type: ignore[no-untyped-def]
+    """Take the header off each row by the first program that matches it whole.
+
+    Program p starts at entries[p]; its group g is the field fields[p, g]. which[i] becomes the program of rows[i], -1
+    for none, -2 for undecided; begins and ends (shape [field, row]) where its fields are, field 0 being the message.
+    """
+    saved = np.empty(2 * fields.shape[1], np.int64)
+    stack = np.empty((DEPTH, 4), np.int64)
+    for i in range(rows.size):
+        row = rows[i]
+        which[i] = -1
+        for p in range(entries.size):
+            outcome = run(code, sets, jumps, entries[p], data, line_begins[row], line_ends[row], saved, stack)
+            if outcome == UNDECIDED:
+                which[i] = -2
+                break
+            if outcome == MATCH:
+                which[i] = p
+                for field in range(1, begins.shape[0]):
+                    begins[field, row] = ends[field, row] = 0
+                for g in range(fields.shape[1]):
+                    field = fields[p, g]
+                    if field >= 0 and saved[2 * g + 1] >= 0 and (field == 0 or ends[field, row] == 0):
+                        begins[field, row], ends[field, row] = saved[2 * g], saved[2 * g + 1]
+                break
+
+
+@compiled
+def objects(data, begins, ends, rows, out):  # type: ignore[no-untyped-def]
+    """Set out[i] where rows[i] may be JSON or logfmt: it begins with `{`, or with a name and `=`."""
+    for i in range(rows.size):
+        at, end = begins[rows[i]], ends[rows[i]]
+        if at < end and data[at] == 123:
+            out[i] = True
+            continue
+        if at >= end or KIND[data[at]] == _DIGIT:
+            continue
+        while at < end and (KIND[data[at]] in (_LETTER, _DIGIT) or data[at] in (45, 46, 64, 95)):
+            at += 1
+        out[i] = at < end and data[at] == 61 and at > begins[rows[i]]
+
+
+@compiled
+def count_entries(begins, ends, offsets):  # type: ignore[no-untyped-def]
+    """Set offsets[1:] to the running count of texts that are not empty, row by row (shape [kind, row])."""
+    total = 0
+    for row in range(begins.shape[1]):
+        for kind in range(begins.shape[0]):
+            total += ends[kind, row] > begins[kind, row]
+        offsets[row + 1] = total
+
+
+@compiled
+def list_entries(begins, ends, kinds, entry_begins, entry_ends):  # type: ignore[no-untyped-def]
+    """List the texts that are not empty, row by row, each with its kind."""
+    at = 0
+    for row in range(begins.shape[1]):
+        for kind in range(begins.shape[0]):
+            if ends[kind, row] > begins[kind, row]:
+                kinds[at], entry_begins[at], entry_ends[at] = kind, begins[kind, row], ends[kind, row]
+                at += 1
+
+
+@compiled
+def summarise(group, time, first, last, earliest, latest, count):  # type: ignore[no-untyped-def]
+    """Return per group: first and last row, earliest and latest time, and rows. `count` begins as zeros."""
+    for row in range(group.size):
+        g = group[row]
+        if count[g] == 0:
+            first[g] = row
+            earliest[g] = latest[g] = time[row]
+        count[g] += 1
+        last[g] = row
+        if time[row] < earliest[g]:
+            earliest[g] = time[row]
+        if time[row] > latest[g]:
+            latest[g] = time[row]
+
+
+@compiled
 def _days(year, month, day):  # type: ignore[no-untyped-def]
     """Days from 1970-01-01 in the proleptic Gregorian calendar (Hinnant's days_from_civil)."""
     year -= month <= 2
@@ -265,7 +348,7 @@ def _days(year, month, day):  # type: ignore[no-untyped-def]
 _MONTHS = np.frombuffer(b"janfebmaraprmayjunjulaugsepoctnovdec", np.uint8)
 
 
-@njit(cache=True)
+@compiled
 def _month(data, i):  # type: ignore[no-untyped-def]
     for m in range(12):
         if (
@@ -277,23 +360,23 @@ def _month(data, i):  # type: ignore[no-untyped-def]
     return 0
 
 
-@njit(cache=True)
+@compiled
 def _month_length(year, month):  # type: ignore[no-untyped-def]
     if month == 2:
         return 29 if year % 4 == 0 and (year % 100 != 0 or year % 400 == 0) else 28
     return 30 if month in (4, 6, 9, 11) else 31
 
 
-@njit(cache=True)
-def parse_times(data, offsets, fields, widths, years, days, out, zoned):  # type: ignore[no-untyped-def]
+@compiled
+def parse_times(data, begins, ends, fields, widths, years, days, out, zoned):  # type: ignore[no-untyped-def]
     """Read times of one layout into microseconds since the epoch, as if UTC unless a zone is written.
 
     `fields` holds the letters of strftime in order (Y m d H M S f b y p z s), `widths` the most digits each takes.
     `years`, `days` (days since the epoch) stand in for an absent year or date. out is int64 min where invalid.
     """
     invalid = np.iinfo(np.int64).min
-    for row in range(offsets.size - 1):
-        i, end = offsets[row], offsets[row + 1]
+    for row in range(begins.size):
+        i, end = begins[row], ends[row]
         year, month, day, hour, minute, second, micro, zone = years[row], 0, 0, 0, 0, 0, 0, 0
         epoch = -1
         good = i < end

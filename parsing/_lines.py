@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from parsing._columns import Ints, one_chunk
+from parsing._columns import Ints, Spans, one_chunk
 from parsing._fit import fit_column
 from parsing._layouts import Layout
 from parsing._parser import Parser
@@ -69,7 +69,7 @@ def _texts(part: Parsed) -> Iterable[tuple[int, str]]:
 def _rows(lines: pa.Table, record: Ints, logs: pa.Table, lineage: dict[int, int], texts: dict[int, str]) -> pa.Table:
     ids, inverse = np.unique(logs["template_id"].to_numpy(), return_inverse=True)
     final = [texts[_follow(int(one), lineage)] for one in ids]
-    params, _ = fit_column(one_chunk(logs["body"]), final, inverse)
+    params, _ = fit_column(Spans.of(one_chunk(logs["body"])), final, inverse)
     own = (
         pc.fill_null(lines["line"], pa.array(np.arange(1, lines.num_rows + 1)))
         if lines["line"].null_count

@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
-from parsing._columns import Ints, flat
+from parsing._columns import Ints, Spans
 from parsing._masks import compile_masks, tokenise
 from parsing._settings import ParserSettings
 from parsing._skeleton import OVERFLOW, SkeletonEngine
@@ -73,24 +72,22 @@ class Miner:
         """Return whether messages have fallen into the overflow template."""
         return bool((self._slot_cluster[: self._count] == OVERFLOW).any())
 
-    def assign(self, messages: pa.Array) -> tuple[Ints, list[Change]]:
+    def assign(self, messages: Spans) -> tuple[Ints, list[Change]]:
         """Return each message's template, as a number into `texts`, and the changes on the way, in order."""
         from parsing import _kernels
 
-        data, offsets = flat(messages)
         out = np.empty(len(messages), np.int64)
         unseen = np.zeros(1, np.uint64)
         changes: list[Change] = []
         row = 0
         while True:
             row = _kernels.assign(
-                data, offsets, row, self._keys, self._slots, self._slot_cluster, self._last_used,
-                self._clock, self._cluster_template, out, unseen,
+                messages.data, messages.begins, messages.ends, row, self._keys, self._slots, self._slot_cluster,
+                self._last_used, self._clock, self._cluster_template, out, unseen,
             )  # fmt: skip
             if row >= len(messages):
                 break
-            text = data[offsets[row] : offsets[row + 1]].tobytes().decode()
-            changes += self._learn(unseen[0], text, row)
+            changes += self._learn(unseen[0], messages.text(row), row)
         self._clock += len(messages)
         return out, changes
 

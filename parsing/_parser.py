@@ -10,14 +10,14 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from parsing._assemble import Records, logs_table
-from parsing._columns import Ints, one_chunk
+from parsing._columns import Ints, Spans, distinct, one_chunk
 from parsing._fit import fit_column, recipe
 from parsing._headers import HeaderReader, Headers
 from parsing._miner import Change, Miner
 from parsing._read import read_rows
 from parsing._records import continues, cut_long, message_breaks
 from parsing._settings import ParserSettings
-from telemetry import LINEAGE, LINES, LOGS, TEMPLATES, WILDCARD, CorruptState, Parsed, template_id
+from telemetry import LINEAGE, LINES, LOGS, TEMPLATES, TIME, WILDCARD, CorruptState, Parsed, template_id
 
 FORMAT_VERSION = 1
 UNKNOWN_SERVICE = "unknown"
@@ -103,7 +103,7 @@ class Parser:
             return Parsed(LOGS.empty_table(), TEMPLATES.empty_table(), LINEAGE.empty_table(), self._next), np.zeros(
                 0, np.int64
             )
-        rows = rows.combine_chunks()
+        rows = rows.combine_chunks() if rows["body"].num_chunks > 1 else rows
         names, number = self._stream_of(rows)
         headers, headed = read_rows(rows, names, number, self)
         starts, open_end = self._starts(rows, number, headers, headed)
@@ -127,13 +127,13 @@ class Parser:
         structured = rows["structured"].to_numpy()
         if self.settings.format == "message":
             return np.ones(len(number), np.bool_), False
-        bodies = one_chunk(rows["body"])
-        starts = structured | ~continues(bodies, headers.matched, headed)
+        lines = Spans.of(one_chunk(rows["body"]))
+        starts = structured | ~continues(lines, headers.matched, headed)
         starts[0] = True
         starts[1:] |= (number[1:] != number[:-1]) | structured[:-1]
         offsets = rows["offset"].to_numpy()
         starts |= message_breaks(offsets)
-        starts = cut_long(starts, pc.binary_length(bodies).to_numpy(zero_copy_only=False).astype(np.int64))
+        starts = cut_long(starts, lines.sizes)
         alone = len(offsets) < 2 or offsets[-1] != offsets[-2]
         return starts, bool(alone and not structured[-1])
 
@@ -166,7 +166,7 @@ class Parser:
             stream = self.stream(names[one])
             mine = np.flatnonzero(records.stream == one)
             stream.miner.tidy()
-            numbers, changes = stream.miner.assign(records.messages.take(pa.array(mine)))
+            numbers, changes = stream.miner.assign(records.messages.take(mine))
             several = np.flatnonzero(records.tailed[mine])
             lineage += self._lineage(stream, numbers, several, changes, mine, records)
             base = len(texts)
@@ -180,11 +180,13 @@ class Parser:
             texts.append(WILDCARD)
             template[~fits] = len(texts) - 1
             params, _ = fit_column(records.bodies, texts, template)
-        used, inverse = np.unique(template, return_inverse=True)
+        used, inverse = distinct(template)
         ids = np.array([self._id(texts[int(one)]) for one in used], np.int64)[inverse]
         logs = logs_table(records, ids, params)
         lineage.sort(key=lambda rule: rule["row"])
-        templates = _with_targets(_deltas(logs, [texts[int(one)] for one in used], inverse), logs, lineage)
+        templates = _with_targets(
+            _deltas(logs, records.time_us, [texts[int(one)] for one in used], inverse), logs, lineage
+        )
         lineage = [{name: rule[name] for name in LINEAGE.names} for rule in lineage]
         return Parsed(
             logs, templates, pa.Table.from_pylist(lineage, LINEAGE), next, joined=keep - count - records.filtered,
@@ -266,34 +268,35 @@ def _with_tail(template: str) -> str:
     return f"{template} {WILDCARD}".strip()
 
 
-def _deltas(logs: pa.Table, texts: list[str], template: Ints) -> pa.Table:
+def _deltas(logs: pa.Table, time_us: Ints, texts: list[str], template: Ints) -> pa.Table:
     """Return the TEMPLATES rows of one call: per (template, service), in order of first appearance."""
-    table = pa.table(
-        {
-            "number": template,
-            "service": logs["service"],
-            "time": logs["time"],
-            "row": np.arange(len(template)),
-        }
-    )
-    grouped = table.group_by(["number", "service"], use_threads=False).aggregate(
-        [("time", "min"), ("time", "max"), ("time", "count"), ("row", "min"), ("row", "max")]
-    )
-    grouped = grouped.sort_by("row_min")
-    first, last = grouped["row_min"], grouped["row_max"]
-    number = grouped["number"].to_pylist()
-    body = pc.utf8_slice_codeunits(logs["body"].take(first), 0, _EXAMPLE)
+    from parsing._kernels import summarise
+
+    services = one_chunk(logs["service"]).dictionary_encode()
+    several = len(services.dictionary)
+    pairs, group = template, template
+    if several > 1:
+        pairs, group = distinct(template * several + services.indices.to_numpy(zero_copy_only=False))
+    first, last, earliest, latest, count = np.zeros((5, len(texts) if several == 1 else len(pairs)), np.int64)
+    summarise(group, time_us, first, last, earliest, latest, count)
+    order = np.argsort(first)
+    first, last = first[order], last[order]
+    at, until = pa.array(first), pa.array(last)
     columns = {
-        "template_id": logs["template_id"].take(first),
-        "service": grouped["service"],
-        "template": pa.array([texts[one] for one in number], pa.string()),
-        "first_seen": grouped["time_min"],
-        "last_seen": grouped["time_max"],
-        "count": grouped["time_count"],
-        "example": body,
-        **{name: logs[name].take(last) for name in ("source", "partition", "offset")},
+        "template_id": logs["template_id"].take(at),
+        "service": logs["service"].take(at),
+        "template": pa.array([texts[one] for one in template[first]], pa.string()),
+        "first_seen": _as_times(earliest[order]),
+        "last_seen": _as_times(latest[order]),
+        "count": count[order],
+        "example": pc.utf8_slice_codeunits(logs["body"].take(at), 0, _EXAMPLE),
+        **{name: logs[name].take(until) for name in ("source", "partition", "offset")},
     }
-    return pa.table(columns).cast(TEMPLATES)
+    return pa.table([columns[name] for name in TEMPLATES.names], schema=TEMPLATES)
+
+
+def _as_times(us: Ints) -> pa.Array:
+    return pa.array(us).view(TIME)
 
 
 def _with_targets(templates: pa.Table, logs: pa.Table, lineage: list[dict[str, Any]]) -> pa.Table:

@@ -4,91 +4,69 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
-from numpy.typing import NDArray
+import re2
 
-from parsing._columns import Ints, one_chunk
+from parsing._columns import Flags, Ints, Spans, one_chunk
 from parsing._headers import HeaderReader, Headers
 from parsing._structured import read_structured
-from parsing._times import INVALID, TIME_LAYOUTS, read_times
 
 if TYPE_CHECKING:
     from parsing._parser import Parser
 
-_LOGFMT = r'^[A-Za-z_@][\w.@-]*=(?:"(?:[^"\\]|\\.)*"|[^\s"]*)\s+[A-Za-z_@][\w.@-]*='
+_LOGFMT = re2.compile(r'[A-Za-z_@][\w.@-]*=(?:"(?:[^"\\]|\\.)*"|[^\s"]*)\s+[A-Za-z_@][\w.@-]*=')
 
 
-def read_rows(rows: pa.Table, names: list[str], number: Ints, parser: "Parser") -> tuple[Headers, NDArray[np.bool_]]:
+def read_rows(rows: pa.Table, names: list[str], number: Ints, parser: "Parser") -> tuple[Headers, Flags]:
     """Return the headers of all rows, and for each whether its stream has shown a header up to it."""
-    count = rows.num_rows
-    bodies = one_chunk(rows["body"])
+    lines = Spans.of(one_chunk(rows["body"]))
     structured = rows["structured"].to_numpy()
     observed = rows["observed_time"].cast(pa.int64()).to_numpy()
-    headers = Headers.blank(bodies)
-    headed = np.zeros(count, np.bool_)
+    headers = Headers.blank(lines)
+    headed = np.zeros(len(lines), np.bool_)
     for one, name in enumerate(names):
         stream = parser.stream(name)
-        for reader, kind in ((stream.raw, False), (stream.inner, True)):
-            mine = np.flatnonzero((number == one) & (structured == kind))
-            if len(mine):
-                _read_some(reader, bodies, mine, observed, headers, leading=not kind)
-        mine = np.flatnonzero((number == one) & ~structured)
-        headed[mine] = np.logical_or.accumulate(headers.matched[mine]) | stream.headed
+        own = number == one
+        raw = np.flatnonzero(own & ~structured)
+        _read_some(stream.raw, lines, raw, observed, headers, leading=True)
+        _read_some(stream.inner, lines, np.flatnonzero(own & structured), observed, headers, leading=False)
+        if len(raw):
+            headed[raw] = np.logical_or.accumulate(headers.matched[raw]) | stream.headed
+    headers.settle()
     return headers, headed
 
 
-def _read_some(
-    reader: HeaderReader, bodies: pa.Array, rows: Ints, observed: Ints, headers: Headers, leading: bool
-) -> None:
+def _read_some(reader: HeaderReader, lines: Spans, rows: Ints, observed: Ints, headers: Headers, leading: bool) -> None:
     if reader.settings.format == "auto":
-        rows = _read_objects(reader, bodies, rows, observed, headers)
-        if len(rows) == 0:
-            return
-    whole = len(rows) == len(bodies)
-    part = reader.read(bodies if whole else bodies.take(pa.array(rows)), observed[rows], leading)
-    headers.put(rows, part)
+        rows = _read_objects(reader, lines, rows, observed, headers)
+    reader.read(headers, lines, rows, observed, leading)
 
 
-def _read_objects(reader: HeaderReader, bodies: pa.Array, rows: Ints, observed: Ints, headers: Headers) -> Ints:
+def _read_objects(reader: HeaderReader, lines: Spans, rows: Ints, observed: Ints, headers: Headers) -> Ints:
     """Read the rows that are JSON objects or logfmt; return the others."""
-    taken = bodies if len(rows) == len(bodies) else bodies.take(pa.array(rows))
-    maybe = pc.or_(pc.starts_with(taken, "{"), pc.match_substring_regex(taken, _LOGFMT)).to_numpy(zero_copy_only=False)
+    from parsing._kernels import objects
+
+    maybe = np.zeros(len(rows), np.bool_)
+    objects(lines.data, lines.begins, lines.ends, rows, maybe)
     if not maybe.any():
         return rows
-    done = np.zeros(len(rows), np.bool_)
-    times: list[str] = []
+    done = maybe.copy()
     for place in np.flatnonzero(maybe):
-        row = int(rows[place])
-        found = read_structured(taken[int(place)].as_py())
-        if found is None:
-            continue
-        done[place] = True
-        fields, extra = found
-        headers.matched[row] = True
-        headers.message[row] = fields.pop("message")
-        times.append(fields.pop("time", ""))
-        for name, value in fields.items():
-            headers.column(name)[row] = value
-        if extra:
-            headers.extra[row] = extra
-    _object_times(reader, times, rows[done], observed, headers)
+        done[place] = _read_object(lines.text(int(rows[place])), int(rows[place]), headers)
+    headers.settle()
+    own = rows[done]
+    timed = own[headers.spans("time", own).sizes > 0]
+    reader.put_times_of_any_layout(headers, timed, observed)
     return rows[~done]
 
 
-def _object_times(reader: HeaderReader, texts: list[str], rows: Ints, observed: Ints, headers: Headers) -> None:
-    """Read the times of JSON and logfmt rows, each in the first layout that fits all of it."""
-    column = pa.array(texts, pa.string())
-    todo = np.array([text != "" for text in texts], np.bool_)
-    for layout in TIME_LAYOUTS:
-        if not todo.any():
-            return
-        fits = pc.match_substring_regex(column, rf"^(?:{layout.regex})$").to_numpy(zero_copy_only=False) & todo
-        if not fits.any():
-            continue
-        some = rows[fits]
-        times = read_times(
-            column.filter(pa.array(fits)), layout, observed[some], reader.settings.year, reader.settings.timezone
-        )
-        headers.put_times(some, times)
-        todo &= ~fits
-    assert INVALID not in headers.time_us[headers.timed]
+def _read_object(text: str, row: int, headers: Headers) -> bool:
+    found = read_structured(text) if text.startswith("{") or _LOGFMT.match(text) else None
+    if found is None:
+        return False
+    fields, extra = found
+    headers.matched[row] = True
+    for name, value in fields.items():
+        headers.put_text(name, row, value)
+    if extra:
+        headers.extra[row] = extra
+    return True

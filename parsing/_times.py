@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from parsing._columns import Ints, flat
+from parsing._columns import Ints, Spans
 
 _MONTH = r"(?i:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*"
 _DAY = r"(?i:mon|tue|wed|thu|fri|sat|sun)[a-z]*"
@@ -109,26 +109,25 @@ class Times:
     date_assumed: NDArray[np.bool_]
 
 
-def read_times(column: pa.Array, layout: TimeLayout, observed_us: Ints, year: int | None, timezone: str) -> Times:
-    """Read a string column of one layout.
+def read_times(texts: Spans, layout: TimeLayout, observed_us: Ints, year: int | None, timezone: str) -> Times:
+    """Read times of one layout.
 
     A missing year is `year`, or the one that puts the time at most a day after `observed_us` (shape [rows]) and least
     far before it; a missing date likewise. Times without a zone are in `timezone`.
     """
     from parsing._kernels import parse_times
 
-    rows = len(column)
-    data, offsets = flat(column)
+    rows = len(texts)
     fields = np.array([ord(letter) for letter, _ in layout.fields], np.int64)
     widths = np.array([width for _, width in layout.fields], np.int64)
     observed_days = observed_us // _DAY_US
     years = np.full(rows, year, np.int64) if year is not None else _year_of(observed_days)
     us, zoned = np.empty(rows, np.int64), np.zeros(rows, np.bool_)
-    parse_times(data, offsets, fields, widths, years, observed_days, us, zoned)
+    parse_times(texts.data, texts.begins, texts.ends, fields, widths, years, observed_days, us, zoned)
     if layout.lacks_year and year is None:
         late = us > observed_us + _DAY_US
         again = np.empty(rows, np.int64)
-        parse_times(data, offsets, fields, widths, years - 1, observed_days, again, zoned)
+        parse_times(texts.data, texts.begins, texts.ends, fields, widths, years - 1, observed_days, again, zoned)
         us = np.where(late, again, us)
     if not layout.dated:
         us = np.where((us > observed_us + _DAY_US // 2) & (us != INVALID), us - _DAY_US, us)

@@ -1,5 +1,7 @@
+import sys
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -8,6 +10,8 @@ import pytest
 
 from parsing import Parser
 from telemetry import LINES, Parsed
+
+sys.path.insert(0, str(Path(__file__).parent))  # for header_lines.py
 
 MakeLines = Callable[..., tuple[pa.Table, int]]
 

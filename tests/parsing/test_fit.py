@@ -3,6 +3,7 @@ import pyarrow as pa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from parsing._columns import Spans
 from parsing._fit import fill, fit_column, fit_one, recipe, same_but_blanks
 from telemetry import WILDCARD
 
@@ -27,7 +28,7 @@ def test_what_does_not_fit() -> None:
 
 
 def test_rows_that_do_not_fit_have_no_params() -> None:
-    params, fits = fit_column(pa.array(["a 1", "b 2", "a 3"]), ["a <*>"], np.zeros(3, np.int64))
+    params, fits = fit_column(Spans.of(pa.array(["a 1", "b 2", "a 3"])), ["a <*>"], np.zeros(3, np.int64))
     assert fits.tolist() == [True, False, True]
     assert params.to_pylist() == [["1"], [], ["3"]]
 

@@ -5,6 +5,7 @@ import pyarrow as pa
 import pytest
 import re2
 
+from parsing._columns import Spans
 from parsing._times import INVALID, TIME_LAYOUTS, read_times
 
 
@@ -13,7 +14,7 @@ def read(
 ):
     layout = next(one for one in TIME_LAYOUTS if re2.fullmatch(one.regex, text))
     seen = np.array([int(observed.timestamp() * 1_000_000)])
-    times = read_times(pa.array([text]), layout, seen, year, zone)
+    times = read_times(Spans.of(pa.array([text])), layout, seen, year, zone)
     us = int(times.us[0])
     return (None if us == INVALID else datetime.fromtimestamp(us / 1e6, UTC)), times
 
