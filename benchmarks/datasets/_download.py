@@ -51,7 +51,10 @@ def download(
         raise DataError(f"{data.name}: its licence must be accepted (--accept-licence): {data.licence} {data.citation}")
     archives = [data.archive(name) for name in names] or list(data.archives)
     home = to / data.name
-    home.mkdir(parents=True, exist_ok=True)
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataError(f"{home}: cannot be made: {error.strerror}") from None
     with _locked(home):
         missing = [archive for archive in archives if not (home / archive.folder).exists()]
         stated = _stated(data, policy) if data.record and missing else {}
@@ -65,7 +68,11 @@ def download(
 
 @contextmanager
 def _locked(home: Path) -> Iterator[None]:
-    with (home / ".lock").open("w") as file:
+    try:
+        file = (home / ".lock").open("w")
+    except OSError as error:
+        raise DataError(f"{home}: cannot be written: {error.strerror}") from None
+    with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:

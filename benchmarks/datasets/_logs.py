@@ -1,5 +1,6 @@
 """Longer raw logs, one of them with a label a block."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +11,8 @@ import pyarrow as pa
 from benchmarks.datasets import _files
 from benchmarks.datasets._check import require
 from benchmarks.datasets._errors import DataError
+
+_WORD = re.compile(r"[\w-]+")
 
 
 @dataclass(frozen=True)
@@ -46,15 +49,18 @@ def _read(path: Path) -> RawLog:
     lines = _files.read_lines(path)
     _files.require_lines(path, len(lines))
     labels = path.with_name(path.stem + ".labels.csv")
-    return RawLog(path.stem, lines, _labels(labels) if labels.exists() else None)
+    return RawLog(path.stem, lines, _labels(labels, lines) if labels.exists() else None)
 
 
-def _labels(path: Path) -> BlockLabels:
+def _labels(path: Path, lines: pa.ChunkedArray) -> BlockLabels:
     rows = _files.read_csv(_files.whole(path), "block", "label")
     complete = [name for name in rows.column_names if name.startswith("complete")]
     blocks = rows["block"].to_pylist()
     if len(set(blocks)) < len(blocks):
         raise DataError(f"{path}: a block occurs twice")
+    words = {word for line in lines.to_pylist() for word in _WORD.findall(line)}
+    if unknown := [block for block in blocks if block not in words]:
+        raise DataError(f"{path}: mislabelled: {len(unknown)} blocks are not in the log, such as {unknown[0]!r}")
     whole = _flags(path, rows, complete[0]) if complete else np.ones(len(blocks), bool)
     return BlockLabels(blocks, _flags(path, rows, "label"), whole)
 

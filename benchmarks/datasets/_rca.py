@@ -39,8 +39,9 @@ class RcaCase:
 
     `part`: the set it is reported under. `service`, `signal`: the truth; `signal` is the metric's name within the
     service, None where the source names none. `onset`: None where the source knows none: then only the setting "onset
-    unknown" can be measured. `masks`: [start, end) of earlier faults in the same recording. `not_services`: names in
-    the tables that are no service, such as the whole shop's front door. `alarm`: when the source's alarm fired.
+    unknown" can be measured. `masks`: [start, end) of earlier faults in the same recording. `gaps`: [start, end) in
+    which nothing was recorded; these are no outages. `not_services`: names in the tables that are no service, such as
+    the whole shop's front door. `alarm`: when the source's alarm fired.
     """
 
     part: str
@@ -54,6 +55,7 @@ class RcaCase:
     normal: Path | None = None
     graph: Path | None = None
     masks: Spans = ()
+    gaps: Spans = ()
     not_services: tuple[str, ...] = ()
     alarm: int | None = None
     phases: bool = False  # `table` is two recordings put together, told apart by the column `phase`
@@ -113,6 +115,8 @@ def _single(part: str, folder: Path) -> RcaCase:
     for other in beside.values():
         if other is not None:
             _files.whole(other)
+    if beside["graph"] is not None:
+        _require_square(beside["graph"])
     phases = "phase" in columns
     onset, alarm = _onset(path, truth, table, phases)
     fault = str(truth.get("fault") or (truth.get("target") or {}).get("metric") or "unknown")
@@ -130,6 +134,14 @@ def _single(part: str, folder: Path) -> RcaCase:
         alarm=alarm,
         phases=phases,
     )
+
+
+def _require_square(path: Path) -> None:
+    """A graph whose first cell is empty is a matrix: a row for each column."""
+    first, *columns = (name.strip() for name in path.read_text("utf-8").partition("\n")[0].split(","))
+    names = [line.partition(",")[0].strip() for line in path.read_text("utf-8").splitlines()[1:]]
+    if not first and names != columns:
+        raise DataError(f"{path}: {len(names)} rows for {len(columns)} columns of a call matrix: truncated or altered")
 
 
 def _onset(path: Path, truth: dict[str, Any], table: Path, phases: bool) -> tuple[int | None, int | None]:
@@ -170,8 +182,11 @@ def _faults(part: str, day: Path) -> list[RcaCase]:
     for name in ("logs.parquet", "traces.parquet"):
         if (day / name).exists():
             _require_parquet(day / name)
+    if (day / "dependency.csv").exists():
+        _files.whole(day / "dependency.csv")
     columns = _files.header(table)
     times = _seconds(table, _files.read_csv(table, "time")["time"])
+    gaps = _gaps(day / "removed_windows.json", times)
     starts = [_within(path, _us(path, fault, "inject_time"), times, "inject_time") for fault in faults]
     if starts != sorted(starts):
         raise DataError(f"{path}: faults are not in order of inject_time")
@@ -191,10 +206,24 @@ def _faults(part: str, day: Path) -> list[RcaCase]:
                 start,
                 table,
                 masks=masks,
+                gaps=gaps,
                 not_services=(_FRONT_DOOR,),
             )
         )
     return found
+
+
+def _gaps(path: Path, times: npt.NDArray[np.float64]) -> Spans:
+    if not path.exists():
+        return ()
+    found = []
+    for window in _files.read_json(path, list):
+        if not (isinstance(window, list) and len(window) == 2 and window[0] < window[1]):
+            raise DataError(f"{path}: want [start, end] in seconds, found {str(window)[:60]}")
+        if inside := times[(times >= window[0]) & (times < window[1])].tolist():
+            raise DataError(f"{path}: metrics have a row at {inside[0]:.0f}, in the removed window {window}: swapped")
+        found.append((window[0] * SECOND_US, window[1] * SECOND_US))
+    return tuple(found)
 
 
 def _require_parquet(path: Path) -> None:

@@ -13,6 +13,39 @@ from benchmarks.datasets._check import require
 from benchmarks.datasets._errors import DataError
 from telemetry import FaultlineError
 
+POINTS = {
+    "artificialNoAnomaly/art_daily_no_noise.csv": 4032,
+    "artificialNoAnomaly/art_daily_small_noise.csv": 4032,
+    "artificialNoAnomaly/art_noisy.csv": 4032,
+    "artificialWithAnomaly/art_daily_jumpsdown.csv": 4032,
+    "artificialWithAnomaly/art_daily_nojump.csv": 4032,
+    "artificialWithAnomaly/art_load_balancer_spikes.csv": 4032,
+    "realAWSCloudwatch/ec2_cpu_utilization_53ea38.csv": 4032,
+    "realAWSCloudwatch/ec2_cpu_utilization_77c1ca.csv": 4032,
+    "realAWSCloudwatch/ec2_cpu_utilization_ac20cd.csv": 4032,
+    "realAWSCloudwatch/ec2_cpu_utilization_fe7f93.csv": 4032,
+    "realAWSCloudwatch/ec2_disk_write_bytes_c0d644.csv": 4032,
+    "realAWSCloudwatch/ec2_network_in_5abac7.csv": 4730,
+    "realAWSCloudwatch/grok_asg_anomaly.csv": 4621,
+    "realAWSCloudwatch/rds_cpu_utilization_cc0c53.csv": 4032,
+    "realAdExchange/exchange-2_cpc_results.csv": 1624,
+    "realAdExchange/exchange-3_cpc_results.csv": 1538,
+    "realAdExchange/exchange-4_cpc_results.csv": 1643,
+    "realKnownCause/ambient_temperature_system_failure.csv": 7267,
+    "realKnownCause/ec2_request_latency_system_failure.csv": 4032,
+    "realKnownCause/nyc_taxi.csv": 10320,
+    "realKnownCause/rogue_agent_key_updown.csv": 5315,
+    "realTraffic/TravelTime_451.csv": 2162,
+    "realTraffic/occupancy_t4013.csv": 2500,
+    "realTraffic/speed_7578.csv": 1127,
+    "realTweets/Twitter_volume_AAPL.csv": 15902,
+    "realTweets/Twitter_volume_CRM.csv": 15902,
+    "realTweets/Twitter_volume_FB.csv": 15833,
+    "realTweets/Twitter_volume_IBM.csv": 15893,
+    "realTweets/Twitter_volume_PFE.csv": 15858,
+}
+"""How many points published series have, so that one cut off where nothing is labelled is noticed too."""
+
 
 @dataclass(frozen=True)
 class MetricSeries:
@@ -58,6 +91,8 @@ def _read(path: Path, name: str, windows: Any, points: Any) -> MetricSeries:
     if not np.isfinite(matrix.values).all():
         row = int(np.argmin(np.isfinite(matrix.values[:, 0])))
         raise DataError(f"{path}: no value at {matrix.times[row]}: truncated or damaged")
+    if POINTS.get(name, len(matrix.values)) != len(matrix.values):
+        raise DataError(f"{path}: {len(matrix.values)} points, as published {POINTS[name]}: truncated or altered")
     spans = tuple((_time(path, start), _time(path, end)) for start, end in windows)
     labels = tuple(_time(path, point) for point in points)
     known = set(matrix.time_us.tolist())

@@ -72,7 +72,7 @@ def write_parsing(folder: Path, system: str, events: Sequence[Sequence[str]], su
 
 
 def write_logs(folder: Path) -> None:
-    write(folder / "Raw_1000.log", "".join(f"line {i}\n" for i in range(1000)))
+    write(folder / "Raw_1000.log", "".join(f"line {i} of b{i % 4}\n" for i in range(1000)))
     write(folder / "Raw_1000.labels.csv", "block,label,complete_in_1k\nb1,0,1\nb2,1,0\nb3,1,1\n")
 
 
@@ -148,6 +148,7 @@ def write_day(folder: Path) -> None:
     times = list(range(START, START + 3600, 60))
     write(folder / "metrics.csv", table(metric_rows(times, ["cart_cpu", "user_cpu", "FRONT_Rate(%)"])))
     starts = (START + 600, START + 1080, START + 1200)
+    write(folder / "removed_windows.json", json.dumps([[START + 601, START + 659]]))
     faults = [
         {"system": "mini", "inject_time": at, "root_cause_service": who, "fault": "cpu_contention"}
         for at, who in zip(starts, ("cart", "user", "cart"), strict=True)

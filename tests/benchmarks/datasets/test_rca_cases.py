@@ -75,6 +75,7 @@ def test_earlier_faults_are_masked(cases: dict[str, RcaCase]):
         "cart", None, "cpu_contention", ("FRONT",),
     )  # fmt: skip
     assert first.masks == ()
+    assert first.gaps == (((START + 601) * US, (START + 659) * US),)
     assert second.masks == (((START + 600) * US, (START + 900) * US),)
     assert third.masks[1] == ((START + 1080) * US, (START + 1200) * US), "a mask ends where the case's own fault begins"
     whole = list(range(0, 3600, 60))

@@ -23,6 +23,7 @@ from benchmarks.datasets import (
     session_sets,
     session_templates,
 )
+from benchmarks.datasets._series import POINTS
 
 from .miniature import LINES, START, nab_time, write_nab, write_sums
 
@@ -75,7 +76,7 @@ def test_full_archives_of_parsing_sets(tmp_path: Path):
 
 def test_raw_logs(data: Path):
     (log,) = raw_logs(data)
-    assert (log.name, len(log.lines), log.lines[-1].as_py()) == ("Raw_1000", 1000, "line 999")
+    assert (log.name, len(log.lines), log.lines[-1].as_py()) == ("Raw_1000", 1000, "line 999 of b3")
     assert log.labels is not None
     assert log.labels.blocks == ["b1", "b2", "b3"]
     assert log.labels.anomalous.tolist() == [False, True, True]
@@ -117,35 +118,35 @@ def emptied(path: Path) -> None:
     path.write_bytes(b"")
 
 
-FILES = sorted(
-    {
-        "parsing/Anvil/Anvil_2k.log": "Anvil",
-        "parsing/Anvil/Anvil_2k.log_structured_corrected.csv": "",
-        "parsing/Anvil/Anvil_2k.log_templates_corrected.csv": "",
-        "parsing_loghub2/Bell/Bell_2k.log_structured.csv": "",
-        "parsing_loghub2/Bell/Bell_2k.log_templates.csv": "",
-        "logs/Raw_1000.log": "",
-        "sessions/keys_normal": "",
-        "sessions/keys_abnormal": "",
-        "sessions/mini_train.jsonl": "",
-        "sessions/templates.json": "",
-        "nab/data/wild/jump.csv": "",
-        "nab/combined_windows.json": "",
-        "nab/combined_labels.json": "",
-        "rca/two_recordings/cart_cpu_2/data.csv": "",
-        "rca/two_recordings/cart_cpu_2/case.json": "",
-        "rca/unknown_onset/cart_latency/data.csv": "",
-        "rca/unknown_onset/cart_latency/case.json": "",
-        "rca/shop/high_issue_0/data.csv": "",
-        "rca/shop/high.noissue.csv": "",
-        "rca/shop/high.graph.csv": "",
-        "rca/days/2030-01-02/metrics.csv": "",
-        "rca/days/2030-01-02/faults.json": "",
-        "rca/days/2030-01-02/logs.parquet": "",
-        "rca/days/2030-01-02/traces.parquet": "",
-    }
+FILES = (
+    "parsing/Anvil/Anvil_2k.log",
+    "parsing/Anvil/Anvil_2k.log_structured_corrected.csv",
+    "parsing/Anvil/Anvil_2k.log_templates_corrected.csv",
+    "parsing_loghub2/Bell/Bell_2k.log_structured.csv",
+    "parsing_loghub2/Bell/Bell_2k.log_templates.csv",
+    "logs/Raw_1000.log",
+    "sessions/keys_normal",
+    "sessions/keys_abnormal",
+    "sessions/mini_train.jsonl",
+    "sessions/templates.json",
+    "nab/data/wild/jump.csv",
+    "nab/combined_windows.json",
+    "nab/combined_labels.json",
+    "rca/two_recordings/cart_cpu_2/data.csv",
+    "rca/two_recordings/cart_cpu_2/case.json",
+    "rca/unknown_onset/cart_latency/data.csv",
+    "rca/unknown_onset/cart_latency/case.json",
+    "rca/shop/high_issue_0/data.csv",
+    "rca/shop/high.noissue.csv",
+    "rca/shop/high.graph.csv",
+    "rca/days/2030-01-02/metrics.csv",
+    "rca/days/2030-01-02/faults.json",
+    "rca/days/2030-01-02/dependency.csv",
+    "rca/days/2030-01-02/removed_windows.json",
+    "rca/days/2030-01-02/logs.parquet",
+    "rca/days/2030-01-02/traces.parquet",
 )
-MAY_BE_ABSENT = ("mini_train.jsonl", "logs.parquet", "traces.parquet")
+MAY_BE_ABSENT = ("mini_train.jsonl", "logs.parquet", "traces.parquet", "dependency.csv", "removed_windows.json")
 """Files that only a list of checksums can miss: a data folder need not have them."""
 
 
@@ -242,3 +243,30 @@ def test_labels_that_do_not_fit_their_series(data: Path):
     path.write_text(json.dumps({"calm/flat.csv": [], "wild/jump.csv": ["noon"]}))
     with pytest.raises(DataError, match="no time"):
         metric_series(data)
+
+
+def test_labels_of_another_log(data: Path):
+    (data / "logs/Raw_1000.labels.csv").write_text("block,label\nb1,0\nblk7,1\n")
+    with pytest.raises(DataError, match="1 blocks are not in the log, such as 'blk7'"):
+        raw_logs(data)
+
+
+def test_published_series_keep_their_length(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    write_nab(tmp_path / "nab")
+    monkeypatch.setitem(POINTS, "calm/flat.csv", 101)
+    with pytest.raises(DataError, match="100 points, as published 101"):
+        metric_series(tmp_path)
+
+
+def test_a_matrix_of_calls_that_lacks_a_row(data: Path):
+    path = data / "rca/shop/high.graph.csv"
+    path.write_text("".join(path.read_text().splitlines(keepends=True)[:-1]))
+    with pytest.raises(DataError, match="1 rows for 2 columns"):
+        rca_cases(data)
+
+
+@pytest.mark.parametrize("windows", ["[[1, 2, 3]]", f"[[{START}, {START + 1}]]"])
+def test_removed_windows_that_do_not_fit(data: Path, windows: str):
+    (data / "rca/days/2030-01-02/removed_windows.json").write_text(windows)
+    with pytest.raises(DataError, match="removed"):
+        rca_cases(data)
