@@ -36,7 +36,7 @@ class Combined:
         sudden *= _KEEP**gap
         sudden += _strongest(cells, score - _SUDDEN, size)
         window[:] = number
-        return _SUDDEN_WEIGHT * sudden + _strongest(cells, shift - _LASTING, size)
+        return np.asarray(_SUDDEN_WEIGHT * sudden + _strongest(cells, shift - _LASTING, size))
 
     def arrays(self) -> Arrays:
         """Return the state."""

@@ -1,8 +1,8 @@
 """Online scores of counts: how improbable is this count under a learned, over-dispersed rate.
 
 Counts of rare events are no metric: their spread follows from their mean. Each series has a Gamma-distributed rate
-per unit of exposure (windows, spans, ...), learned with forgetting; the count is then negative-binomial. Over-dispersion beyond
-that is learned from moments.
+per unit of exposure (windows, spans, ...), learned with forgetting; the count is then negative-binomial.
+Over-dispersion beyond that is learned from moments.
 """
 
 import numpy as np
@@ -73,13 +73,13 @@ class CountScorer:
         return result
 
     def _rate(self, rows: np.ndarray) -> np.ndarray:
-        return (self._columns["counts"][rows] + _SHAPE) / (self._columns["exposure"][rows] + 1.0)
+        return np.asarray((self._columns["counts"][rows] + _SHAPE) / (self._columns["exposure"][rows] + 1.0))
 
     def _dispersion(self, rows: np.ndarray) -> np.ndarray:
         columns = self._columns
         extra = columns["extra"][rows] + _DISPERSION * _DISPERSION_WEIGHT
         learned = np.maximum(extra / (columns["squares"][rows] + _DISPERSION_WEIGHT), 0.0)
-        return learned + 1.0 / (columns["counts"][rows] + _SHAPE)
+        return np.asarray(learned + 1.0 / (columns["counts"][rows] + _SHAPE))
 
     def _learn(
         self,
@@ -139,4 +139,4 @@ def _surprise(counts: np.ndarray, mean: np.ndarray, dispersion: np.ndarray) -> n
     success = mean / (shape + mean)
     upper = np.where(counts > 0.0, betainc(np.maximum(counts, 1.0), shape, success), 1.0)
     lower = betainc(shape, counts + 1.0, 1.0 - success)
-    return -np.log10(np.clip(2.0 * np.minimum(upper, lower), _FLOOR, 1.0))
+    return np.asarray(-np.log10(np.clip(2.0 * np.minimum(upper, lower), _FLOOR, 1.0)))

@@ -28,7 +28,7 @@ def text_key(name: str) -> int:
 def mix(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """Return one key for each pair of keys."""
     mixed = (first ^ (first >> _SHIFT)) * _MIX + second
-    return (mixed ^ (mixed >> _SHIFT)) * _MIX
+    return np.asarray((mixed ^ (mixed >> _SHIFT)) * _MIX)
 
 
 class SeriesIndex:

@@ -60,7 +60,8 @@ class LogSignals:
 
         def explain(i: int) -> str:
             text = f"template {self.index.signals[i]} of {self.index.services[i]}"
-            return f"{text}: {number(observed[i])} records, expected {number(scores.expected[i])} ± {number(scores.band[i])}"
+            expected = f"{number(scores.expected[i])} ± {number(scores.band[i])}"
+            return f"{text}: {number(observed[i])} records, expected {expected}"
 
         return Signals("template", "log", "count_rate", self.index, np.arange(size), scores, observed, explain)
 
@@ -72,7 +73,8 @@ class LogSignals:
         scores = self._errors.update(np.arange(size), observed, np.ones(size))
 
         def explain(i: int) -> str:
-            return f"{self._services.services[i]} logged {number(observed[i])} errors, expected {number(scores.expected[i])}"
+            expected = number(scores.expected[i])
+            return f"{self._services.services[i]} logged {number(observed[i])} errors, expected {expected}"
 
         return Signals("errors", "log", "error_burst", self._services, np.arange(size), scores, observed, explain)
 
@@ -102,7 +104,8 @@ class LogSignals:
 
         def explain(i: int) -> str:
             row = first[i]
-            return f"{self.index.services[row]} logged {number(howmany[i])} new template(s), the worst is {self.index.signals[row]}"
+            worst = self.index.signals[row]
+            return f"{self.index.services[row]} logged {number(howmany[i])} new template(s), the worst is {worst}"
 
         return Signals("new", "log", "new_template", self.index, first, scores, howmany, explain)
 

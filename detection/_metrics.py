@@ -52,7 +52,8 @@ class MetricSignals:
         scores = self._reports.update(rows, points, np.ones(size))
 
         def explain(i: int) -> str:
-            return f"{self._reporting.services[i]} sent {number(points[i])} metric points, expected {number(scores.expected[i])}"
+            expected = number(scores.expected[i])
+            return f"{self._reporting.services[i]} sent {number(points[i])} metric points, expected {expected}"
 
         return Signals("points", "metric", "count_rate", self._reporting, rows, scores, points, explain)
 

@@ -23,7 +23,10 @@ DETECTED = pa.schema(
 
 
 def score_matrix(values: np.ndarray) -> np.ndarray:
-    """Return the score of each cell of `values` (times, series), float64; NaN stays NaN. Row t depends on rows 0 to t only."""
+    """Return the score of each cell of `values` (times, series), float64; NaN stays NaN.
+
+    Row t depends on rows 0 to t only, and each series on itself only.
+    """
     scorer = MetricScorer()
     rows = np.arange(values.shape[1])
     scores = np.empty(values.shape, dtype=np.float64)

@@ -5,6 +5,8 @@ The features of a service and window are the surprise of its metrics, logs and s
 before it from calm stretches only, so that what it says of a window depends on earlier windows alone.
 """
 
+from typing import Any
+
 import numpy as np
 
 from detection._columns import Columns
@@ -34,7 +36,7 @@ class PatternSignals:
         self._kept = np.empty((0, LENGTH * FEATURES))
         self._training = np.empty((0, LENGTH * FEATURES))  # what the model in use was fitted on
         self._epoch = -1
-        self._model: object | None = None
+        self._model: Any = None
 
     def observe(self, end_us: int, services: list[str], keys: np.ndarray, features: np.ndarray) -> list[Signals]:
         """Score one feature row (n, FEATURES) a service, then keep it. `end_us` is the window's end."""
@@ -69,7 +71,7 @@ class PatternSignals:
     def _score(self, rows: np.ndarray, vectors: np.ndarray) -> Signals:
         order = np.argsort(rows)
         rows, vectors = rows[order], vectors[order]
-        distance = self._model.decision_function(vectors)  # type: ignore[union-attr, attr-defined]
+        distance = self._model.decision_function(vectors)
         scores = self._distance.update(rows, distance)
         score = np.where(distance > scores.expected, scores.score, 0.0)
         scores = Scores(score, scores.expected, scores.band, scores.shift, scores.warm)
@@ -81,7 +83,7 @@ class PatternSignals:
         return Signals("pattern", "metric", "pyod_knn", self.index, rows, scores, distance, explain)
 
     def keep(self, end_us: int, window_us: int, flagged: set[str]) -> None:
-        """Keep the vectors of services that were calm for their whole length; `flagged` had anomalies in this window."""
+        """Keep vectors of services that were calm for their whole length; `flagged` had anomalies in this window."""
         calm = self._history["calm"]
         calm += 1.0
         calm[[i for i, service in enumerate(self.index.services) if service in flagged]] = 0.0

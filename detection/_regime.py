@@ -29,7 +29,7 @@ class Regimes:
 
     def before(self, rows: np.ndarray) -> np.ndarray:
         """Return the level before the last shift where it still counts as normal, else NaN."""
-        return self._columns["before"][rows]
+        return np.asarray(self._columns["before"][rows])
 
     def advance(
         self, rows: np.ndarray, values: np.ndarray, level: np.ndarray, sign: np.ndarray, returned: np.ndarray

@@ -77,7 +77,7 @@ class MetricScorer:
         fits = (values == np.floor(values)) & ~(values < columns["last"][rows])
         counter = (columns["counter"][rows] > 0.0) & (fits | ~np.isfinite(values))
         columns["counter"][rows] = counter
-        return counter
+        return np.asarray(counter)
 
     def _grow(self, size: int) -> None:
         self._columns.grow(size)

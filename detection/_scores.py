@@ -21,7 +21,8 @@ class Scores:
     @classmethod
     def blank(cls, size: int) -> "Scores":
         """Return scores of `size` points without values."""
-        return cls(*(np.full(size, np.nan) for _ in range(4)), np.zeros(size, dtype=bool))
+        score, expected, band, shift = np.full((4, size), np.nan)
+        return cls(score, expected, band, shift, np.zeros(size, dtype=bool))
 
     def put(self, where: np.ndarray, points: "Scores") -> None:
         """Fill in the points of a mask."""

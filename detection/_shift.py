@@ -1,8 +1,8 @@
 """Lasting small deviations: an exponential mean of clipped residuals, scored against its own past.
 
 A deviation too small to stand out in one window stands out when it lasts. Clipping keeps a short outburst, however
-large, from looking like a lasting one. (The idea of the EWMA control chart, Roberts 1959, with learned limits: residuals of real series
-are correlated, so limits for independent ones would be wrong.)
+large, from looking like a lasting one. This is the EWMA control chart (Roberts, Technometrics 1959) with learned
+limits: residuals of real series are correlated, so limits for independent ones would be wrong.
 """
 
 import numpy as np

@@ -158,4 +158,4 @@ class SpanSignals:
 
 def _log_mean(durations: pa.ChunkedArray, at: np.ndarray, calls: np.ndarray, weight: np.ndarray) -> np.ndarray:
     """Return the mean logarithm of durations (us) by operation, weighted by calls."""
-    return np.bincount(at, weights=calls * np.log(np.maximum(durations.to_numpy(), 1.0))) / weight
+    return np.asarray(np.bincount(at, weights=calls * np.log(np.maximum(durations.to_numpy(), 1.0))) / weight)

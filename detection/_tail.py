@@ -1,8 +1,8 @@
 """From a raw score to calibrated surprise: decades of improbability, from an online peaks-over-threshold fit.
 
 Siffer et al., "Anomaly Detection in Streams with Extreme Value Theory" (KDD 2017) fit the excesses over a high
-threshold. Here the tail is exponential (the GPD with shape 0), so rate and mean excess suffice, and both start from a prior that
-counts as observations: a series can therefore speak before it has had excesses of its own, and learns from them later.
+threshold. Here the tail is exponential (the GPD with shape 0), so rate and mean excess suffice, and both start from a
+prior that counts as observations: a series can speak before it has had excesses of its own, and learns from them later.
 """
 
 import numpy as np
@@ -37,11 +37,11 @@ class Tail:
         at_start = -np.log10(rate)
         below = at_start * raw / self._start
         above = at_start + (raw - self._start) / (excess * np.log(10.0))
-        return np.minimum(np.where(raw > self._start, above, below), self.limit(rows))
+        return np.asarray(np.minimum(np.where(raw > self._start, above, below), self.limit(rows)))
 
     def limit(self, rows: np.ndarray) -> np.ndarray:
         """Return the highest surprise a record this long can justify."""
-        return np.log10(np.minimum(self._columns["points"][rows], _RATE_MEMORY) + 1.0) + _EXTRAPOLATION
+        return np.asarray(np.log10(np.minimum(self._columns["points"][rows], _RATE_MEMORY) + 1.0) + _EXTRAPOLATION)
 
     def learn(self, rows: np.ndarray, raw: np.ndarray) -> None:
         """Take these scores into rate and mean excess."""
