@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -56,13 +57,13 @@ def read_json(path: Path, kind: type[Any]) -> Any:
 
 def read_csv(path: Path, *needed: str) -> pa.Table:
     """Return a CSV file with all columns as text. Raises DataError, also where a column of `needed` is not there."""
-    names = _header(path)
+    names = header(path)
     if missing := [name for name in needed if name not in names]:
         raise DataError(f"{path}: no column {', '.join(missing)}; it has {', '.join(names)[:120]}")
     try:
         table = pa_csv.read_csv(
             path,
-            read_options=pa_csv.ReadOptions(use_threads=False),
+            read_options=pa_csv.ReadOptions(use_threads=False, column_names=names, skip_rows=1),
             parse_options=pa_csv.ParseOptions(newlines_in_values=True),
             convert_options=pa_csv.ConvertOptions(column_types=dict.fromkeys(names, pa.string())),
         )
@@ -74,17 +75,16 @@ def read_csv(path: Path, *needed: str) -> pa.Table:
 
 
 def header(path: Path) -> list[str]:
-    """Return the column names of a CSV file. Raises DataError."""
-    return _header(path)
-
-
-def _header(path: Path) -> list[str]:
+    """Return the column names of a CSV file; the second of a name is `name#2`, and so on. Raises DataError."""
     with there(path).open("rb") as file:
         first = file.readline(1 << 22)
-    names = pa_csv.read_csv(pa.BufferReader(first if first.endswith(b"\n") else first + b"\n")).column_names
-    if len(set(names)) < len(names):
-        raise DataError(f"{path}: a column name occurs twice in {', '.join(names)[:120]}")
-    return list(names)
+    given = pa_csv.read_csv(pa.BufferReader(first.rstrip(b"\r\n") + b"\n")).column_names
+    seen: Counter[str] = Counter()
+    names = []
+    for name in given:
+        seen[name] += 1
+        names.append(name if seen[name] == 1 else f"{name}#{seen[name]}")
+    return names
 
 
 def read_lines(path: Path) -> pa.ChunkedArray:

@@ -118,7 +118,6 @@ def test_official_archives_of_rcaeval(tmp_path: Path):
         ("cart_cpu/1/data.csv", "time,cart_cpu\n1,2", "truncated"),
         ("cart_cpu/1/data.csv", "time,cart_cpu\n2,2\n1,2\n", "do not increase"),
         ("cart_cpu/1/data.csv", "time,user_cpu\n1,2\n", "mislabelled"),
-        ("cart_cpu/1/data.csv", "time,cart_cpu,cart_cpu\n1,2,3\n", "occurs twice"),
     ],
 )
 def test_damaged_rcaeval_cases(tmp_path: Path, name: str, text: str | None, message: str):
@@ -138,3 +137,13 @@ def test_a_missing_run(tmp_path: Path):
     (tmp_path / "cart_cpu" / "1").rmdir()
     with pytest.raises(DataError, match="cart_cpu/1: missing, run 2 is there"):
         rcaeval_cases(tmp_path)
+
+
+def test_a_second_column_of_a_name(tmp_path: Path):
+    """As some official tables have it for `time`: the first one counts."""
+    write_rcaeval(tmp_path)
+    rows = "".join(f"{START + i},0,{i}\n" for i in range(60))
+    (tmp_path / "cart_cpu/1/data.csv").write_text("time,time,cart_cpu\n" + rows)
+    recording = read_recording(rcaeval_cases(tmp_path)[0])
+    assert times(recording.case.metrics) == list(range(60))
+    assert recording.case.metrics["value"].to_pylist() == list(map(float, range(60)))
