@@ -48,8 +48,7 @@ class Records:
     ) -> "Records":
         """Make records of the first `keep` rows; `starts` says which of them begin one."""
         first = np.flatnonzero(starts)
-        whole = len(first) == rows.num_rows
-        taken = rows if whole else rows.take(pa.array(first))
+        taken = rows.slice(0, keep) if len(first) == keep else rows.take(pa.array(first))
         lines = np.diff(first, append=keep)
         messages = headers.spans("message", first)
         several = np.flatnonzero(lines > 1)

@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from parsing._columns import Flags, Ints, Spans, appended, one_chunk
+from parsing._columns import Bytes, Flags, Ints, Spans, appended, one_chunk
 from parsing._headers import Headers
 from telemetry import ATTRIBUTES
 
@@ -35,12 +35,13 @@ def attribute_column(rows: pa.Table, headers: Headers, first: Ints, inherited: F
     if not names and not set_flags and not headers.extra:
         return old
     constants = [_ATTRIBUTE_OF[name] for name in names] + [key for (key, _), _ in set_flags]
-    data, begins, ends = appended(headers.data, constants + [value for (_, value), _ in set_flags])
-    keys = Spans(data, begins[: len(constants)], ends[: len(constants)])
+    keys = Spans(*appended(np.zeros(0, np.uint8), constants))
     values = [headers.spans(name, first) for name in names]
-    for place, (_, flag) in enumerate(set_flags, start=len(constants)):
-        values.append(Spans(data, begins[place] * flag, ends[place] * flag))
-    added = _Entries.of(keys, [Spans(data, one.begins, one.ends) for one in values], len(first))
+    data = headers.data
+    if set_flags:
+        data, begins, ends = appended(data, [value for (_, value), _ in set_flags])
+        values += [Spans(data, b * flag, e * flag) for b, e, (_, flag) in zip(begins, ends, set_flags, strict=True)]
+    added = _Entries.of(keys, data, values, len(first))
     if headers.extra or old.null_count < len(old):
         return added.merged(old, headers.extra, first)
     return added.column()
@@ -53,8 +54,8 @@ class _Entries:
         self._offsets, self._keys, self._values = offsets, keys, values
 
     @classmethod
-    def of(cls, keys: Spans, values: list[Spans], records: int) -> "_Entries":
-        """Make entries of the values that are not empty; values[k] has the key keys[k]."""
+    def of(cls, keys: Spans, data: Bytes, values: list[Spans], records: int) -> "_Entries":
+        """Make entries of the values that are not empty, places in `data`; values[k] has the key keys[k]."""
         from parsing._kernels import count_entries, list_entries
 
         begins = np.array([one.begins for one in values]).reshape(len(values), records)
@@ -63,7 +64,7 @@ class _Entries:
         count_entries(begins, ends, offsets)
         kinds, entry_begins, entry_ends = np.empty((3, int(offsets[-1])), np.int64)
         list_entries(begins, ends, kinds, entry_begins, entry_ends)
-        return cls(offsets, keys.take(kinds).column(), Spans(keys.data, entry_begins, entry_ends).column())
+        return cls(offsets, keys.take(kinds).column(), Spans(data, entry_begins, entry_ends).column())
 
     def column(self) -> pa.Array:
         """Return the map column; a record without entries is null."""

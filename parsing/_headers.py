@@ -128,11 +128,11 @@ class HeaderReader:
         if self._merged is None:
             self._merged = _Merged.of(self.layouts)
         merged = self._merged
-        arrays = (merged.code, merged.sets, merged.jumps, merged.entries, merged.fields)
+        arrays = (merged.code, merged.sets, merged.jumps, merged.entries, merged.fields, merged.used)
         _kernels.take_headers(*arrays, lines.data, lines.begins, lines.ends, rows, which, headers.begins, headers.ends)
         for place in np.flatnonzero(which == _UNDECIDED):
             which[place] = self._ask_re2(headers, lines, int(rows[place]))
-        headers.seen |= merged.seen
+        headers.seen[merged.used] = True
 
     def _ask_re2(self, headers: Headers, lines: Spans, row: int) -> int:
         """Do for one row what the programs do, in linear time."""
@@ -234,7 +234,7 @@ class _Merged:
     jumps: NDArray[np.int32]
     entries: Ints  # first instruction, by layout
     fields: Ints  # shape [layout, group]: the place in FIELDS, -1 where the layout has no such group
-    seen: Flags
+    used: Ints  # places of the groups of any layout
 
     @classmethod
     def of(cls, layouts: list[Layout]) -> "_Merged":
@@ -253,5 +253,5 @@ class _Merged:
             np.concatenate([one.jumps + entry for one, entry in zip(programs, entries, strict=False)]),
             entries[:-1],
             fields,
-            np.isin(np.arange(len(FIELDS)), fields),
+            np.unique(fields[fields >= 0]),
         )

@@ -256,11 +256,12 @@ def gather(data, begins, ends, out, out_offsets):  # type: ignore[no-untyped-def
 
 
 @compiled
-def take_headers(code, sets, jumps, entries, fields, data, line_begins, line_ends, rows, which, begins, ends):  # type: ignore[no-untyped-def]
+def take_headers(code, sets, jumps, entries, fields, used, data, line_begins, line_ends, rows, which, begins, ends):  # type: ignore[no-untyped-def]
     """Take the header off each row by the first program that matches it whole.
 
-    Program p starts at entries[p]; its group g is the field fields[p, g]. which[i] becomes the program of rows[i], -1
-    for none, -2 for undecided; begins and ends (shape [field, row]) where its fields are, field 0 being the message.
+    Program p starts at entries[p]; its group g is the field fields[p, g]; `used` are the fields of any. which[i]
+    becomes the program of rows[i], -1 for none, -2 for undecided; begins and ends (shape [field, row]) where its
+    fields are, field 0 being the message.
     """
     saved = np.empty(2 * fields.shape[1], np.int64)
     stack = np.empty((DEPTH, 4), np.int64)
@@ -274,11 +275,11 @@ def take_headers(code, sets, jumps, entries, fields, data, line_begins, line_end
                 break
             if outcome == MATCH:
                 which[i] = p
-                for field in range(1, begins.shape[0]):
-                    begins[field, row] = ends[field, row] = 0
+                for k in range(used.size):
+                    begins[used[k], row] = ends[used[k], row] = 0
                 for g in range(fields.shape[1]):
                     field = fields[p, g]
-                    if field >= 0 and saved[2 * g + 1] >= 0 and (field == 0 or ends[field, row] == 0):
+                    if field >= 0 and saved[2 * g + 1] >= 0 and ends[field, row] == 0:
                         begins[field, row], ends[field, row] = saved[2 * g], saved[2 * g + 1]
                 break
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 
 import re2
 
@@ -81,20 +82,21 @@ def tokenise(message: str, masks: Sequence["re2._Regexp"] = ()) -> list[str]:
     return _collapse("".join(tokens).strip(" "))
 
 
-def _word(token: str) -> list[str]:
+@lru_cache(maxsize=1 << 15)
+def _word(token: str) -> tuple[str, ...]:
     """Return a word without a full stop at its end, masked, and the full stop."""
     core = token.rstrip(".")
     if not core or token == WILDCARD:
-        return [token]
+        return (token,)
     if _PATH.match(core):
-        return [WILDCARD]
-    end = [token[len(core) :]] if len(core) < len(token) else []
+        return (WILDCARD,)
+    end = (token[len(core) :],) if len(core) < len(token) else ()
     if core in _LITERAL_VALUES or _QUALIFIED.match(core) or _HOST.match(core) or _LONG_HEX.match(core):
-        return [WILDCARD, *end]
+        return (WILDCARD, *end)
     if not _DIGIT.search(core) or _VERSIONED.match(core):
-        return [core, *end]
+        return (core, *end)
     prefix = _PREFIXED.match(core)
-    return [prefix.group(1), WILDCARD, *end] if prefix else [WILDCARD, *end]
+    return (prefix.group(1), WILDCARD, *end) if prefix else (WILDCARD, *end)
 
 
 _RETOKEN = re.compile(rf"(?:[{_JOINED}]|<\*>)+|[\t-\r ]|[^A-Za-z0-9\t-\r ]")

@@ -239,9 +239,28 @@ class _Reader:
             self.at = end + 1
             least, most = int(low), int(high) if high else _MANY if comma else int(low)
         else:
-            return atom
+            return [_character(node) for node in atom]
         part = atom[0] if len(atom) == 1 else Cat(tuple(atom))
+        if most < _MANY:
+            part = _character(part)
         return [Repeat(part, least, most, self._taken("?"))]
+
+
+_NEXT = Byte(frozenset(range(128, 192)))
+_LONGER = tuple(
+    Cat((Byte(frozenset(range(low, high))), *[_NEXT] * following))
+    for low, high, following in ((192, 224, 1), (224, 240, 2), (240, 256, 3))
+)
+
+
+def _character(node: Node) -> Node:
+    """Return what matches one character of a class with characters of several bytes in it.
+
+    Where a class is repeated without limit, its bytes do as well.
+    """
+    if isinstance(node, Byte) and len(node.among) > 128:
+        return Alt((Byte(frozenset(byte for byte in node.among if byte < 128)), *_LONGER))
+    return node
 
 
 def _nullable(node: Node) -> bool:

@@ -10,12 +10,10 @@ The idea that few-valued words are part of the event and many-valued ones parame
 "Brain: Log Parsing with Bidirectional Parallel Tree", IEEE TSC 2023) and of frequency-based parsers before it.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import combinations
+from functools import lru_cache
 from typing import Any, NamedTuple
-
-import xxhash
 
 from parsing._masks import is_word, normalise
 from telemetry import WILDCARD
@@ -47,6 +45,7 @@ class _Shape:
     exact: dict[Words, _Cluster] = field(default_factory=dict)
     near: dict[int, list[_Cluster]] = field(default_factory=dict)  # by words with one or two places left open
     values: frozenset[int] = frozenset()  # places that follow `key=` or `user `
+    lone: _Cluster | None = None  # the only cluster so far, not yet in `near`
 
 
 class SkeletonEngine:
@@ -66,23 +65,30 @@ class SkeletonEngine:
         found = same.exact.get(words) if same else None
         if found is not None:
             return found.members[0], []
-        openings = list(_openings(words))
+        openings = _openings(words) if same else []
         found = _covering(same, words, openings) if same else None
         if found is not None:
             return found.members[0], []
         if len(self._alive) >= self._max_clusters:
             return OVERFLOW, []
-        if same is None:
-            same = self._shapes[shape] = _Shape(values=_value_places(shape))
         self._count += 1
-        merged = self._settle(same, _Cluster(shape, words, [self._count]), openings)
-        text = _text(merged)
-        return self._count, [(number, text) for number in merged.members]
+        cluster = _Cluster(shape, words, [self._count])
+        if same is None:
+            self._begin(cluster)
+        else:
+            cluster = self._settle(same, cluster, openings)
+        text = _text(cluster)
+        return self._count, [(number, text) for number in cluster.members]
+
+    def _begin(self, cluster: _Cluster) -> None:
+        """Add the first cluster of a shape; its openings matter once there is a second."""
+        same = self._shapes[cluster.shape] = _Shape(values=_value_places(cluster.shape), lone=cluster)
+        self._register(same, cluster, [])
 
     def _settle(self, same: _Shape, cluster: _Cluster, openings: list["_Opening"]) -> _Cluster:
         """Add the cluster and merge while there is reason to; return what it ended up in."""
         while True:
-            self._register(same, cluster, openings)
+            self._add(same, cluster, openings)
             group = _mergeable(same, cluster, openings)
             if group is None:
                 return cluster
@@ -94,7 +100,13 @@ class SkeletonEngine:
                 part.alive = False
                 del same.exact[part.words], self._alive[part.members[-1]]
             cluster = _Cluster(cluster.shape, words, [number for part in parts for number in part.members])
-            openings = list(_openings(words))
+            openings = _openings(words)
+
+    def _add(self, same: _Shape, cluster: _Cluster, openings: list["_Opening"]) -> None:
+        if same.lone is not None:
+            lone, same.lone = same.lone, None
+            self._register(same, lone, _openings(lone.words))
+        self._register(same, cluster, openings)
 
     def _register(self, same: _Shape, cluster: _Cluster, openings: list["_Opening"]) -> None:
         self._alive[cluster.members[-1]] = cluster
@@ -111,14 +123,15 @@ class SkeletonEngine:
         """Take over what `snapshot` returned."""
         self._count = saved["count"]
         for shape, words, members in saved["clusters"]:
-            key = tuple(shape)
-            same = self._shapes.get(key)
+            cluster = _Cluster(tuple(shape), tuple(words), members)
+            same = self._shapes.get(cluster.shape)
             if same is None:
-                same = self._shapes[key] = _Shape(values=_value_places(key))
-            cluster = _Cluster(key, tuple(words), members)
-            self._register(same, cluster, list(_openings(cluster.words)))
+                self._begin(cluster)
+            else:
+                self._add(same, cluster, _openings(cluster.words))
 
 
+@lru_cache(maxsize=1 << 15)
 def _may_vary(token: str) -> bool:
     return is_word(token) and token not in _NAMING
 
@@ -135,30 +148,32 @@ def _value_places(shape: Words) -> frozenset[int]:
 
 
 class _Opening(NamedTuple):
-    """Words with one or two places left open, by which clusters that differ only there find each other."""
+    """Words with one or two places left open, by which clusters that differ only there find each other.
+
+    `key` is another in each process; nothing depends on it but who finds whom.
+    """
 
     places: tuple[int, ...]
     key: int
     words: Words
 
 
-def _openings(words: Words) -> Iterator[_Opening]:
-    """Yield the openings of each place and pair of places.
+def _openings(words: Words) -> list[_Opening]:
+    """Return the openings of each place and pair of places.
 
     Places that are parameters already take part: their clusters stand beside those with a constant there.
     """
     count = len(words)
-    places: list[tuple[int, ...]] = []
-    if count <= _MOST_WORDS_SINGLY:
-        places += [(place,) for place in range(count)]
+    if count > _MOST_WORDS_SINGLY:
+        return []
+    singly = [(*words[:place], WILDCARD, *words[place + 1 :]) for place in range(count)]
+    found = [_Opening((place,), hash((place, opened)), opened) for place, opened in enumerate(singly)]
     if count <= _MOST_WORDS_IN_PAIRS:
-        places += list(combinations(range(count), 2))
-    for some in places:
-        opened = list(words)
-        for place in some:
-            opened[place] = WILDCARD
-        seed = some[0] << 16 | some[-1]
-        yield _Opening(some, xxhash.xxh3_64_intdigest("\0".join(opened).encode(), seed=seed), tuple(opened))
+        for one in range(count):
+            for other in range(one + 1, count):
+                opened = (*singly[one][:other], WILDCARD, *words[other + 1 :])
+                found.append(_Opening((one, other), hash((one, other, opened)), opened))
+    return found
 
 
 def _constants(words: Words) -> int:
