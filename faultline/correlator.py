@@ -82,6 +82,11 @@ class Correlator:
         """Incidents open now."""
         return len(self._book.open)
 
+    @property
+    def refused(self) -> int:
+        """Values that detection left out, as there are more signals than it watches."""
+        return self._detector.refused
+
     def advance(self, apps: Iterable[str], *, final: bool = False, stop: threading.Event | None = None) -> int:
         """Handle all closed windows and commit; returns how many. `final`: nothing more will come, close all."""
         limit = self._watermark(frozenset(apps), final)
@@ -190,6 +195,7 @@ class Correlator:
         self._calls = decayed
 
     def _diagnose(self, incident_id: str, window: Window) -> None:
+        from detection import Outcome
         from rca import Evidence, diagnose, suspects_table
 
         onset, now = self._book.onset(incident_id), window.end
@@ -204,9 +210,17 @@ class Correlator:
             step_us=self._width,
         )
         diagnosis = diagnose(evidence)
-        self._output.add("suspects", suspects_table(incident_id, now, diagnosis), window.start)
-        said = self._book.diagnosed(incident_id, now, diagnosis.verdict, diagnosis.confidence, diagnosis.top)
-        self._emit(said, window.start)
+        first = diagnosis.suspects[0] if diagnosis.suspects else None
+        outcome = Outcome(
+            first.service if first else None,
+            first.score if first else 0.0,
+            diagnosis.verdict,
+            diagnosis.confidence,
+            diagnosis.top,
+        )
+        self._emit(self._book.diagnosed(incident_id, now, outcome), window.start)
+        if incident_id in self._book.open:
+            self._output.add("suspects", suspects_table(incident_id, now, diagnosis), window.start)
 
     def _messages(self, onset: int, now: int) -> dict[int, str]:
         """Return one message a template: its newest since shortly before the onset, else the first ever seen.
@@ -308,7 +322,13 @@ class CorrelatorThread:
         """Stop the thread, then handle what is left to the end. Raises what the correlator raised."""
         self.close()
         self._check()
-        (self.correlator or Correlator(self._store, self._settings)).advance(apps, final=True)
+        correlator = self.correlator or Correlator(self._store, self._settings)
+        correlator.advance(apps, final=True)
+        self._publish(correlator)
+
+    def _publish(self, correlator: Correlator) -> None:
+        if self._own is not None:
+            self._own.correlator(correlator.position, correlator.open_incidents, correlator.refused)
 
     def close(self) -> None:
         """Stop the thread after the windows it is at."""
@@ -328,8 +348,7 @@ class CorrelatorThread:
                 self._wake.wait()
                 self._wake.clear()
                 self.correlator.advance(self._apps, stop=self._quit)
-                if self._own is not None:
-                    self._own.correlator(self.correlator.position, self.correlator.open_incidents)
+                self._publish(self.correlator)
         except FaultlineError as error:
             self._error = error
         except Exception as error:  # a bug: the pipeline must stop and say so, not run on without detection

@@ -50,6 +50,8 @@ def parse_file(
 def _line_starts(path: Path) -> Ints:
     """Return the byte offset at which each line begins."""
     found, at = [np.zeros(1, np.int64)], 0
+    if path.exists() and not path.is_file():  # opening a pipe would wait for its writer
+        raise SourceError(f"cannot parse {path}: want a regular file")
     try:
         with path.open("rb") as file:
             while block := file.read(_BLOCK):

@@ -61,6 +61,9 @@ class OwnMetrics:
             registry=own,
         )
         self._open = Gauge("faultline_open_incidents", "Incidents that are not resolved.", registry=own)
+        self._refused = Gauge(
+            "faultline_series_refused", "Values left out of detection, as there are too many signals.", registry=own
+        )
 
     def beat(self) -> None:
         """Note that the loop has made a turn; /healthz fails once this stays away for `STALE_S`."""
@@ -83,11 +86,12 @@ class OwnMetrics:
         self._reasons.add(reason)
         self._rejects.labels(reason).inc(units)
 
-    def correlator(self, position_us: int | None, open_incidents: int) -> None:
-        """State where detection is (end of the last window, us since the epoch) and how many incidents are open."""
+    def correlator(self, position_us: int | None, open_incidents: int, refused: int) -> None:
+        """State where detection is (end of the last window, us since the epoch), open incidents, refused values."""
         if position_us is not None:
             self._detected.set(position_us / 1e6)
         self._open.set(open_incidents)
+        self._refused.set(refused)
 
     def health(self) -> tuple[bool, dict[str, object]]:
         """Return whether the pipeline is alive, and what /healthz says."""

@@ -4,6 +4,7 @@ All state of a partition is here and nowhere else, so that any worker can take a
 """
 
 import struct
+import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING
@@ -24,6 +25,11 @@ STATE_VERSION = 1
 _NO_TIME = -(2**62)
 # Spans end after they start; a span counts from its end, but no span holds event time back longer than this.
 MAX_SPAN_US = 300_000_000
+# A record more than this ahead of the clock is rejected: were it believed, it would make all that follows late.
+# Sources do the same to what they decode; the time of a raw line is known only once it is parsed.
+FUTURE_US = 600_000_000
+MAX_RAW = 64 * 1024
+"""A dead letter keeps this many bytes of what came in."""
 
 Times = npt.NDArray[np.int64]
 
@@ -100,8 +106,11 @@ class PartitionWorker:
     `position` is the next position not yet fully dealt with; a snapshot belongs to exactly that position.
     """
 
-    def __init__(self, partition: Partition, parser: "Parser", lateness_us: int) -> None:
+    def __init__(
+        self, partition: Partition, parser: "Parser", lateness_us: int, clock: Callable[[], float] = time.time
+    ) -> None:
         self.partition = partition
+        self._clock = clock
         self.position = 0
         self.closed = False
         self.counts = Counts()
@@ -125,19 +134,22 @@ class PartitionWorker:
     def _release(self, parsed: telemetry.Parsed, arrived: _Held, read: int, filtered: int) -> dict[str, pa.Table]:
         before = self._held.units
         ready, self._held = _split(self._held, arrived, parsed.next)
+        latest = round(self._clock() * 1e6) + FUTURE_US
+        logs, ahead = _without_future(parsed.logs, latest)
+        letters = pa.concat_tables([ready.dead_letters, ahead])
         rows = {
-            "logs": self._flag_late("logs", parsed.logs, _times(parsed.logs)),
+            "logs": self._flag_late("logs", logs, _times(logs)),
             "metrics": self._flag_late("metrics", ready.metrics, _times(ready.metrics)),
             "spans": self._flag_late("spans", ready.spans, _span_ends(ready.spans)),
             "templates": parsed.templates,
-            "lineage": self._stamp_lineage(parsed.lineage),
-            "dead_letters": ready.dead_letters,
+            "lineage": self._stamp_lineage(parsed.lineage, latest),
+            "dead_letters": letters,
         }
         self.counts += Counts(
             read=read + before - self._held.units,
             stored=sum(len(rows[name]) for name in ("logs", "metrics", "spans")),
             joined=parsed.joined,
-            dead_lettered=pc.sum(ready.dead_letters["units"]).as_py() or 0,
+            dead_lettered=pc.sum(letters["units"]).as_py() or 0,
             filtered=filtered + parsed.filtered,
         )
         self.position = parsed.next
@@ -156,11 +168,12 @@ class PartitionWorker:
         index = schema.get_field_index("late")
         return rows.set_column(index, schema.field("late"), pa.array(late))
 
-    def _stamp_lineage(self, rules: pa.Table) -> pa.Table:
-        """Date rules no earlier than the watermark, so that a rule caused by a late record is still seen."""
-        if not len(rules) or (watermark := self._clocks["logs"].watermark) is None:
+    def _stamp_lineage(self, rules: pa.Table, latest: int) -> pa.Table:
+        """Date rules from the watermark to now, so that one caused by a late or a rejected record is still seen."""
+        if not len(rules):
             return rules
-        times = np.maximum(_times(rules), watermark)
+        watermark = self._clocks["logs"].watermark if "logs" in self._clocks else None
+        times = np.clip(_times(rules), _NO_TIME if watermark is None else watermark, latest)
         return rules.set_column(0, telemetry.LINEAGE.field("time"), pa.array(times).cast(telemetry.TIME))
 
     @property
@@ -199,6 +212,29 @@ class PartitionWorker:
         except (struct.error, orjson.JSONDecodeError, KeyError, TypeError) as error:
             raise CorruptState(f"state of {partition.app_id} at {position}: {error}") from None
         return worker
+
+
+def _without_future(logs: pa.Table, latest: int) -> tuple[pa.Table, pa.Table]:
+    """Return the log rows up to the time `latest`, and dead letters of the others."""
+    ahead = _times(logs) > latest
+    if not ahead.any():
+        return logs, telemetry.DEAD_LETTERS.empty_table()
+    mask = pa.array(ahead)
+    rows = logs.filter(mask)
+    details = [
+        f"time {moment.isoformat()} is in the future: is parsing.timezone or parsing.year wrong, or the sender's clock?"
+        for moment in rows["time"].to_pylist()
+    ]
+    columns = {
+        "time": rows["observed_time"],
+        "reason": pa.repeat("future_time", len(rows)),
+        "detail": pa.array(details, pa.string()),
+        "units": pa.repeat(pa.scalar(1, pa.int64()), len(rows)),
+        "raw": pc.binary_slice(rows["body"].cast(pa.binary()), 0, MAX_RAW),
+        **{name: rows[name] for name in ("source", "partition", "offset")},
+    }
+    letters = pa.table([columns[field.name] for field in telemetry.DEAD_LETTERS], schema=telemetry.DEAD_LETTERS)
+    return logs.filter(pc.invert(mask)), letters
 
 
 def _split(held: _Held, arrived: _Held, position: int) -> tuple[_Held, _Held]:

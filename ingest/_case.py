@@ -81,6 +81,8 @@ def _read(path: Path, service: str | None) -> Matrix:
 
 def _bytes(path: Path) -> bytes:
     try:
+        if path.exists() and not path.is_file():
+            raise SourceError(f"{path}: want a regular file")
         if path.stat().st_size > MAX_BYTES:
             raise SourceError(f"{path}: {path.stat().st_size} bytes, want at most {MAX_BYTES}")
         data = path.read_bytes()
@@ -132,10 +134,12 @@ def read_graph(path: str | Path) -> dict[tuple[str, str], float]:
     """
     path = Path(path)
     text = _bytes(path).decode("utf-8-sig", "replace")
-    rows = [
-        [cell.strip() for cell in row] for row in csv.reader(text.splitlines()) if any(cell.strip() for cell in row)
-    ]
-    if len(rows[0]) < 2:
+    try:
+        cut = [[cell.strip() for cell in row] for row in csv.reader(text.splitlines())]
+    except csv.Error as error:
+        raise SourceError(f"{path}: not a call graph: {error}") from None
+    rows = [row for row in cut if any(row)]
+    if not rows or len(rows[0]) < 2:
         raise SourceError(f"{path}: not a call graph: want caller and callee columns or a square matrix")
     head, body = rows[0], rows[1:]
     if len(head) > 2 and {row[0] for row in body} == set(head[1:]):

@@ -59,8 +59,9 @@ def read_header(head: str, service: str | None) -> Header:
     """
     delimiter = max(",;\t", key=head.partition("\n")[0].count)
     reader = csv.reader(io.StringIO(head), delimiter=delimiter)
-    rows = [[cell.strip() for cell in row] for row in islice(reader, _HEAD_ROWS)]
-    rows = [row for row in rows if row]
+    rows: list[list[str]] = []
+    with suppress(csv.Error):  # a lone carriage return, a cell of 128 KiB: what came before it has to do
+        rows.extend([cell.strip() for cell in row] for row in islice(reader, _HEAD_ROWS) if row)
     if not rows:
         raise NotATable("no header row")
     rows[0][0] = rows[0][0].removeprefix("\ufeff")
@@ -159,16 +160,18 @@ def parse_rows(data: bytes, header: Header) -> Rows:
     """Parse whole data lines (no header). Cells that are no numbers become NaN and are listed."""
     from pyarrow import csv as pa_csv
 
+    data, torn = _without_torn(_as_utf8(data), header)
     broken: list[tuple[int, str]] = []
 
     def skip(row: "pa_csv.InvalidRow") -> str:
-        broken.append((row.number - 1, row.text))
+        number = row.number - 1
+        broken.append((number, torn.get(number, row.text)))
         return "skip"
 
     lines = data.count(b"\n") + 1
     names = [str(i) for i in range(header.width)]
     table = pa_csv.read_csv(
-        pa.BufferReader(_as_utf8(data)),
+        pa.BufferReader(data),
         pa_csv.ReadOptions(use_threads=False, block_size=max(len(data) + 1, 1024), column_names=names),
         pa_csv.ParseOptions(delimiter=header.delimiter, ignore_empty_lines=False, invalid_row_handler=skip),
         pa_csv.ConvertOptions(column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False),
@@ -191,6 +194,21 @@ def _as_utf8(data: bytes) -> bytes:
     except UnicodeDecodeError:
         return data.decode("utf-8", "backslashreplace").encode()
     return data
+
+
+def _without_torn(data: bytes, header: Header) -> tuple[bytes, dict[int, str]]:
+    """Put a row of too many cells in the place of lines that would not stay one row, and return those by number.
+
+    They have a quote that does not close, which would swallow the lines behind, or a carriage return inside.
+    """
+    if b'"' not in data and b"\r" not in data:
+        return data, {}
+    lines = data.split(b"\n")
+    wrong = [i for i, line in enumerate(lines) if line.count(b'"') % 2 or b"\r" in line[:-1]]
+    torn = {i: lines[i].decode() for i in wrong}
+    for i in wrong:
+        lines[i] = header.delimiter.encode() * header.width
+    return b"\n".join(lines), torn
 
 
 def _cells(column: pa.Array) -> tuple[Floats, list[tuple[int, str]]]:

@@ -35,10 +35,9 @@ def walk(paths: Iterable[Path]) -> Iterator[tuple[Path, str | None]]:
 def _walk_folder(folder: Path) -> Iterator[tuple[Path, str | None]]:
     failed: list[OSError] = []
     for base, folders, files in os.walk(folder, onerror=failed.append):
-        for name in sorted(folders):
-            if name == "truth" or name.startswith("."):
-                yield Path(base, name), "holds the truth, never read" if name == "truth" else "hidden"
-        folders[:] = sorted(name for name in folders if name != "truth" and not name.startswith("."))
+        reasons = {name: _why_not_folder(Path(base, name)) for name in sorted(folders)}
+        yield from ((Path(base, name), reason) for name, reason in reasons.items() if reason)
+        folders[:] = [name for name, reason in reasons.items() if not reason]
         for name in sorted(files):
             yield Path(base, name), why_not(Path(base, name))
         for error in failed:
@@ -46,6 +45,14 @@ def _walk_folder(folder: Path) -> Iterator[tuple[Path, str | None]]:
         failed.clear()
     for error in failed:
         yield Path(error.filename), f"cannot be opened: {error.strerror}"
+
+
+def _why_not_folder(path: Path) -> str | None:
+    if path.name == "truth":
+        return "holds the truth, never read"
+    if path.is_symlink():
+        return "a link to a folder: name it as a path of its own to read it"
+    return "hidden" if path.name.startswith(".") else None
 
 
 def why_not(path: Path) -> str | None:
@@ -66,10 +73,22 @@ def why_not(path: Path) -> str | None:
     return None if stat.S_ISREG(mode) else "not a regular file"
 
 
+def looks_utf16(head: bytes) -> bool:
+    """Whether text has UTF-16's byte order mark and a NUL, or NUL for nearly every second byte and for no other."""
+    even, odd = head[::2].count(0), head[1::2].count(0)
+    alternating = min(even, odd) == 0 and max(even, odd) * 2 > 0.9 * len(head) > 4
+    return alternating or (head.startswith((b"\xff\xfe", b"\xfe\xff")) and 0 in head)
+
+
 def looks_binary(head: bytes) -> bool:
     """Whether more than one byte in twenty is a control character that no text has."""
     odd = sum(byte < 9 or 13 < byte < 27 or 27 < byte < 32 for byte in head if byte)
     return odd * 20 > len(head)
+
+
+def printable(path: Path) -> str:
+    """Return a path as text that can be stored: bytes of it that are not UTF-8 become \\xNN."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 def service_of_file(path: Path) -> str | None:

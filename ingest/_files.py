@@ -2,12 +2,13 @@
 
 import logging
 import os
+import resource
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ingest._discover import looks_binary, service_of_file, walk
+from ingest._discover import looks_binary, looks_utf16, printable, service_of_file, walk
 from ingest._parquet import ParquetReader
 from ingest._readers import Clock, CsvReader, Reader, TextReader, Unsupported
 from ingest._textfile import TextFile
@@ -25,6 +26,12 @@ _ENOUGH = 8192
 def latest_us(now: float, future_s: float | None) -> int:
     """Return the last event time that is not in the future; None allows any."""
     return LATEST_US if future_s is None else round((now + future_s) * 1e6)
+
+
+def _most_files() -> int:
+    """Return how many files may be open here: half of what the process may have, as the store needs some too."""
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return limit // 2 if limit != resource.RLIM_INFINITY else 2**20
 
 
 @dataclass
@@ -69,6 +76,7 @@ class FilesSource:
         self._skipped: dict[Path, str] = {}
         self._refused: dict[Path, tuple[int, int]] = {}  # size and mtime of files that could not be read as they were
         self._drained: frozenset[str] = frozenset()
+        self._most = _most_files()
         self._scan()
         self._scanned_at = time.monotonic()
 
@@ -114,10 +122,13 @@ class FilesSource:
 
     def _skip(self, path: Path, reason: str) -> None:
         if self._skipped.get(path) != reason:
-            log.info("skipped %s: %s", path, reason)
+            log.info("skipped %s: %s", printable(path), reason)
             self._skipped[path] = reason
 
     def _open(self, path: Path, status: os.stat_result) -> None:
+        if len(self._tracked) >= self._most:
+            self._skip(path, f"more than {self._most} files at once: raise the limit of open files (ulimit -n)")
+            return
         try:
             reader = self._reader(path)
         except (OSError, Unsupported) as error:
@@ -138,11 +149,13 @@ class FilesSource:
             identity = file.identity(final=self._once)
             if identity is None:
                 raise Unsupported("empty" if not file.size else "holds no whole line yet")
-            partition = Partition(f"file:{identity}", str(path))
-            service = self._service or service_of_file(path)
+            partition = Partition(f"file:{identity}", printable(path))
+            service = self._service or service_of_file(Path(partition.source))
             if path.suffix.lower() == ".parquet":
                 file.close()
                 return ParquetReader(path, partition, service)
+            if looks_utf16(file.head(4096)):
+                raise Unsupported("UTF-16 text, want UTF-8: convert it first (iconv -f UTF-16 -t UTF-8)")
             if path.suffix.lower() == ".csv":
                 return CsvReader(file, partition, service or "unknown")
             if looks_binary(file.head(4096)):
@@ -157,7 +170,7 @@ class FilesSource:
     @property
     def skipped(self) -> list[tuple[str, str]]:
         """What was left out and why, by path."""
-        return sorted((str(path), reason) for path, reason in self._skipped.items())
+        return sorted((printable(path), reason) for path, reason in self._skipped.items())
 
     @property
     def finished(self) -> bool:
@@ -221,8 +234,8 @@ class FilesSource:
             try:
                 batch = self._read_one(tracked)
             except OSError as error:
-                log.error("%s cannot be read any further: %s", tracked.path, error.strerror)
-                self._drop(app_id, f"cannot be read: {error.strerror}")
+                log.error("%s cannot be read any further: %s", tracked.reader.partition.source, error.strerror)
+                self._drop(app_id, f"cannot be read any further: {error.strerror}")
                 continue
             if batch is None:
                 drained.append(app_id)

@@ -52,9 +52,15 @@ def load(text: str) -> Any:
     except orjson.JSONDecodeError as error:
         first = error
     try:  # control characters in strings, NaN, lone surrogates: loggers write them
-        return _mend(json.loads(text, strict=False))
+        return _mend(json.loads(text, strict=False, parse_int=_integer))
     except (ValueError, RecursionError):
         raise DecodeError("bad_json", f"not JSON: {first}") from None
+
+
+def _integer(text: str) -> int | float:
+    """Return an integer, or a float where 64 bits cannot hold it, as orjson does."""
+    value = float(text)
+    return int(text) if -(2**63) < value < 2**64 else value
 
 
 def check_depth(text: str) -> None:

@@ -2,6 +2,7 @@
 
 import errno
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,7 @@ class ParquetReader:
         except (pa.ArrowException, OSError) as error:
             raise Unsupported(f"not readable as Parquet: {str(error).splitlines()[0]:.100}") from None
         self._keys, self._kind = _layout(self._file.schema_arrow.names)
+        _check_types(self._file.schema_arrow, self._keys)
         self._batches: Iterator[pa.RecordBatch] = iter(())
         self.seek(0)
 
@@ -69,7 +71,7 @@ class ParquetReader:
     def _next(self) -> pa.RecordBatch | None:
         try:
             return next(self._batches, None)
-        except pa.ArrowException as error:
+        except (pa.ArrowException, OSError) as error:
             raise OSError(errno.EIO, f"damaged Parquet: {str(error).splitlines()[0]:.100}") from None
 
     def _get(self, rows: pa.RecordBatch, meaning: str) -> pa.Array | None:
@@ -77,7 +79,7 @@ class ParquetReader:
 
     def _text(self, rows: pa.RecordBatch, meaning: str) -> pa.Array:
         column = self._get(rows, meaning)
-        return pa.nulls(len(rows), pa.string()) if column is None else column.cast(pa.string())
+        return pa.nulls(len(rows), pa.string()) if column is None else _as_text(column)
 
     def _logs(self, rows: pa.RecordBatch, start: int, clock: Clock) -> Batch:
         """The message may still begin with a header of its own; the time is that of the time column."""
@@ -212,6 +214,17 @@ def _layout(names: list[str]) -> tuple[dict[str, str], str]:
     raise Unsupported(f"Parquet columns are neither logs nor spans: {', '.join(names)[:100]}")
 
 
+def _check_types(schema: pa.Schema, keys: dict[str, str]) -> None:
+    for meaning, name in keys.items():
+        if schema.names.count(name) > 1:
+            raise Unsupported(f"Parquet column {name:.60} is there more than once")
+        kind = schema.field(name).type
+        number = pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
+        if pa.types.is_nested(kind) or (meaning.startswith("duration") and not number):
+            want = "a number" if meaning.startswith("duration") else "text, a number or a time"
+            raise Unsupported(f"Parquet column {name:.60} holds {kind!s:.60}, want {want}")
+
+
 def times_of(column: pa.Array) -> tuple[_times.Times, _times.Mask]:
     """Return the times of a column of timestamps, epoch numbers or texts, and which are usable."""
     if pa.types.is_timestamp(column.type):
@@ -228,7 +241,7 @@ def times_of(column: pa.Array) -> tuple[_times.Times, _times.Mask]:
             _ints(column) if pa.types.is_integer(column.type) else column.to_numpy(zero_copy_only=False)
         )
         return us, usable
-    return _times.from_text(column.cast(pa.string()))
+    return _times.from_text(_as_text(column))
 
 
 def _ints(column: pa.Array) -> Any:
@@ -237,6 +250,13 @@ def _ints(column: pa.Array) -> Any:
 
 def _is_text(kind: pa.DataType) -> bool:
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
+
+
+def _as_text(column: pa.Array) -> pa.Array:
+    """Return a column as text; bytes that are not UTF-8 become \\xNN."""
+    with suppress(pa.ArrowInvalid):
+        return column.cast(pa.string())
+    return pa.array([value and value.decode("utf-8", "backslashreplace") for value in column.to_pylist()], pa.string())
 
 
 def _none_if_empty(column: pa.Array) -> pa.Array:

@@ -12,6 +12,7 @@ from ingest._text import MAX_LINE, Lines, cut_line, split_lines
 
 BLOCK = 1024 * 1024
 MAX_LINES = 8192
+BOM = b"\xef\xbb\xbf"  # UTF-8's byte order mark, which is no text
 _IDENTITY_BYTES = 64 * 1024
 
 
@@ -84,7 +85,7 @@ class TextFile:
 
     def first_line(self) -> str:
         """Return the first line that is not blank, as far as it lies in the first block."""
-        for line in self._at(0).split(b"\n"):
+        for line in self._at(0).removeprefix(BOM).split(b"\n"):
             if line.strip():
                 return line.decode("utf-8", "replace").removesuffix("\r")
         return ""
@@ -131,6 +132,8 @@ class TextFile:
 
     def _move(self, data: bytes, starts: Ints, length: int, cut: Lines | None = None) -> Chunk:
         offsets = np.concatenate([[0], starts]).astype(np.int64) + self.position
+        if not self.position:
+            data = data.removeprefix(BOM)
         self.position += length
         return Chunk(data, offsets, self.position, cut)
 

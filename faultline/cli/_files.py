@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from decimal import Decimal
 from pathlib import Path
 from typing import IO, Any
 
@@ -36,7 +37,13 @@ def _plain(name: str, value: Any) -> Any:
 def json_bytes(value: Any) -> bytes:
     """Return `value` as one line of JSON with its line feed; times become ISO 8601 with `Z`."""
     options = orjson.OPT_APPEND_NEWLINE | orjson.OPT_UTC_Z | orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS
-    return orjson.dumps(value, option=options, default=str)
+    return orjson.dumps(value, option=options, default=_json_value)
+
+
+def _json_value(value: Any) -> Any:
+    """Return what JSON has no type for: whole numbers of a sum (a decimal in DuckDB) as such, others as text."""
+    whole = isinstance(value, Decimal) and value.is_finite() and value.as_tuple().exponent == 0
+    return int(value) if whole and -(2**63) <= value < 2**63 else str(value)
 
 
 def csv_bytes(table: pa.Table) -> bytes:

@@ -1,6 +1,8 @@
 """`faultline run`."""
 
+import resource
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -121,6 +123,7 @@ def _open_source(settings: "Settings", kind: str, paths: tuple[Path, ...], servi
     if kind == "files":
         from ingest import FilesSource
 
+        _raise_file_limit()
         return FilesSource(paths, once=once, service=service)
     if kind == "stdin":
         from ingest import StdinSource
@@ -130,6 +133,13 @@ def _open_source(settings: "Settings", kind: str, paths: tuple[Path, ...], servi
 
     kafka = settings.kafka
     return KafkaSource(kafka.bootstrap, kafka.topics, group=kafka.group, once=once, options=kafka.options())
+
+
+def _raise_file_limit() -> None:
+    """Allow as many open files as this process is allowed to allow itself: a followed folder may hold thousands."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _print(accounting: "Accounting") -> None:

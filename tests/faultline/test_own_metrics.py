@@ -38,7 +38,7 @@ def test_metrics_show_accounts_commits_and_detection():
     own = OwnMetrics()
     own.account("logs/a.log", 0, COUNTS, round((time.time() - 100) * 1e6))
     own.observe_commit(0.2)
-    own.correlator(1_700_000_000_000_000, 2)
+    own.correlator(1_700_000_000_000_000, 2, 7)
     with served(own) as url:
         status, text = get(f"{url}/metrics")
     assert status == 200
@@ -47,6 +47,7 @@ def test_metrics_show_accounts_commits_and_detection():
         'faultline_records_total{fate="late",partition="logs/a.log/0"} 3.0',
         'faultline_commit_seconds_bucket{le="0.25"} 1.0',
         "faultline_open_incidents 2.0",
+        "faultline_series_refused 7.0",
         "faultline_detected_until_seconds 1.7e+09",
     ):
         assert line in text
