@@ -6,7 +6,7 @@ Scores are decades of improbability (-log10 p) as learned by the series so far. 
 """
 
 from detection._detector import Detector
-from detection._incidents import IncidentBook, IncidentUpdate
+from detection._incidents import IncidentBook, IncidentUpdate, Outcome
 from detection._offline import DETECT_THRESHOLD, DETECTED, score_matrix, score_series
 from detection._scorer import MetricScorer
 from detection._scores import WARM_UP, Scores
@@ -22,6 +22,7 @@ __all__ = [
     "IncidentSettings",
     "IncidentUpdate",
     "MetricScorer",
+    "Outcome",
     "Scores",
     "score_matrix",
     "score_series",

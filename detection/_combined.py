@@ -15,15 +15,15 @@ KINDS = ("metric", "log", "span")
 _CAP = 4.0  # decades one signal can bring
 _SUDDEN = 1.5  # decades in one window that are nothing special
 _LASTING = 2.5  # the same for a lasting deviation; such scores are correlated in time and so come in bunches
-_KEEP = 0.93  # of sudden evidence, from window to window: an outburst of half a minute must not open an incident
-_SUDDEN_WEIGHT = 0.1
+_KEEP = 0.95  # of gathered evidence, from window to window: an outburst of half a minute must not open an incident
+_GATHERED_WEIGHT = 0.1
 
 
 class Combined:
-    """Leaky sum of sudden evidence of each service."""
+    """Leaky sum of the evidence of each service."""
 
     def __init__(self) -> None:
-        self._columns = Columns({"sudden": 0.0, "window": -1.0})
+        self._columns = Columns({"gathered": 0.0, "window": -1.0})
 
     def update(self, number: int, cells: np.ndarray, score: np.ndarray, shift: np.ndarray, size: int) -> np.ndarray:
         """Return the evidence of each of `size` services after window `number`, in decades.
@@ -31,12 +31,12 @@ class Combined:
         cells: service * 3 + kind of each signal; `score` and `shift` are its surprises, 0 where there are none.
         """
         self._columns.grow(size)
-        sudden, window = self._columns["sudden"], self._columns["window"]
+        gathered, window = self._columns["gathered"], self._columns["window"]
         gap = np.minimum(number - window, 360.0)
-        sudden *= _KEEP**gap
-        sudden += _strongest(cells, score - _SUDDEN, size)
+        gathered *= _KEEP**gap
+        gathered += _strongest(cells, np.where(score > 0.0, np.maximum(score - _SUDDEN, shift - _LASTING), 0.0), size)
         window[:] = number
-        return np.asarray(_SUDDEN_WEIGHT * sudden + _strongest(cells, shift - _LASTING, size))
+        return np.asarray(_GATHERED_WEIGHT * gathered + _strongest(cells, shift - _LASTING, size))
 
     def arrays(self) -> Arrays:
         """Return the state."""

@@ -1,13 +1,15 @@
 """Incidents: anomalies grouped by time and call graph; open, join, update, resolve.
 
-A service's evidence is the score of its newest "combined" anomaly. One with enough opens an incident, with all services
-connected to it in the call graph that stand out too; neighbours that follow join it.
+A service's evidence is the score of its newest "combined" anomaly. One with enough is watched, with all services
+connected to it in the call graph that stand out too; neighbours that follow join. A watched disturbance is ranked in
+every window, and becomes an incident once its first suspect is suspicious enough for its age; else it goes unseen.
 """
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import xxhash
@@ -22,6 +24,7 @@ FORMAT_VERSION = 1
 _COMBINED_KEY = ("", "")  # of the sign whose score is the evidence of the whole service
 _SIGN_COLUMNS = ("service", "kind", "signal", "detector", "score", "window_s")
 _SECOND = 1_000_000
+_WATCHED = "watched"  # status of a disturbance that is no incident yet; never stored in a table
 _USER_FACING = ("errors", "error_logs", "error_origins")
 
 Calls = Mapping[tuple[str, str], float]
@@ -35,6 +38,17 @@ class IncidentUpdate:
     incidents: pa.Table  # INCIDENTS, one row a changed incident
     events: pa.Table  # INCIDENT_EVENTS
     rank: list[str]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a ranking found: the first suspect and its score, the verdict, and the whole in one sentence."""
+
+    suspect: str | None
+    score: float
+    verdict: str
+    confidence: float
+    detail: str
 
 
 @dataclass
@@ -59,6 +73,8 @@ class _Incident:
     services: list[str]
     title: str
     last_evidence: int
+    evidence: str = ""  # why it is watched, in words
+    suspect: str | None = None  # first of the last ranking
     ranked: int = 0  # how many of the due rankings were asked for
     verdict: str | None = None
     confidence: float | None = None
@@ -82,7 +98,9 @@ class _Changes:
     rank: list[str] = field(default_factory=list)
 
     def event(self, incident: _Incident, time: int, kind: str, detail: str, actor: str = "faultline") -> None:
-        """Record an event and that the incident changed."""
+        """Record an event and that the incident changed; of what is only watched nothing is recorded."""
+        if incident.status == _WATCHED:
+            return
         incident.event_seq += 1
         incident.updated = time
         self.touched[incident.id] = incident
@@ -98,7 +116,7 @@ class _Changes:
 
 
 class IncidentBook:
-    """All unresolved incidents and the recent anomalies that may become one."""
+    """All unresolved incidents, watched disturbances, and the recent anomalies that may become one."""
 
     def __init__(self, settings: IncidentSettings | None = None) -> None:
         self.settings = settings or IncidentSettings()
@@ -116,19 +134,46 @@ class IncidentBook:
         weights = {service: _evidence(signs) for service, signs in self._signs.items()}
         graph = _Graph(calls)
         self._extend(end_us, anomalies, weights, graph, changes)
-        self._open_new(end_us, weights, graph, changes)
+        self._watch_new(end_us, weights, graph, changes)
         self._resolve(end_us, changes)
         self._due(end_us, changes)
         return changes.tables(self._tag(anomalies))
 
-    def diagnosed(self, incident_id: str, time_us: int, verdict: str, confidence: float, detail: str) -> IncidentUpdate:
-        """Record the outcome of a ranking. An incident resolved meanwhile is left alone."""
+    def diagnosed(self, incident_id: str, time_us: int, outcome: Outcome) -> IncidentUpdate:
+        """Record the outcome of a ranking; it may make an incident of a watched disturbance, or join it to another.
+
+        An incident resolved meanwhile is left alone.
+        """
         changes = _Changes()
         incident = self._open.get(incident_id)
-        if incident is not None:
-            incident.verdict, incident.confidence = verdict, confidence
-            changes.event(incident, time_us, "rank", detail)
+        if incident is None:
+            return changes.tables(ANOMALIES.empty_table())
+        if incident.status == _WATCHED and outcome.score >= self._bar(incident, time_us):
+            incident = self._confirm(incident, outcome, time_us, changes)
+        incident.verdict, incident.confidence, incident.suspect = outcome.verdict, outcome.confidence, outcome.suspect
+        incident.title = _title(incident)
+        changes.event(incident, time_us, "rank", outcome.detail)
         return changes.tables(ANOMALIES.empty_table())
+
+    def _bar(self, incident: _Incident, time_us: int) -> float:
+        ages, scores = zip(*self.settings.confirm, strict=True)
+        return float(np.interp((time_us - incident.opened) / _SECOND, ages, scores))
+
+    def _confirm(self, watched: _Incident, outcome: Outcome, time_us: int, changes: _Changes) -> _Incident:
+        """Open an incident, or let an open one with the same first suspect take the services over."""
+        for host in self._open.values():
+            if host.status != _WATCHED and host.suspect == outcome.suspect:
+                del self._open[watched.id]
+                new = sorted(set(watched.services) - set(host.services))
+                host.services += new
+                host.last_evidence = max(host.last_evidence, watched.last_evidence)
+                changes.event(host, time_us, "join", f"{', '.join(watched.services)}: same suspect {outcome.suspect}")
+                return host
+        watched.status, watched.opened = "open", time_us
+        why = f"first suspect {outcome.suspect} scores {outcome.score:.1f}; {watched.evidence}"
+        changes.event(watched, time_us, "open", why)
+        self._judge(watched, time_us, changes)
+        return watched
 
     def acknowledge(self, incident_id: str, time_us: int, actor: str, detail: str) -> IncidentUpdate:
         """Record that a person looks after an incident. An unknown or resolved one is left alone."""
@@ -141,13 +186,13 @@ class IncidentBook:
 
     @property
     def open(self) -> list[str]:
-        """Ids of the incidents that have not resolved, oldest first."""
-        return list(self._open)
+        """Ids of the incidents that have not resolved, oldest first; what is only watched is not among them."""
+        return [incident.id for incident in self._open.values() if incident.status != _WATCHED]
 
     @property
     def open_count(self) -> int:
         """How many incidents have not resolved."""
-        return len(self._open)
+        return len(self.open)
 
     def services(self, incident_id: str) -> list[str]:
         """Return the services of an unresolved incident, in order of joining. Raises KeyError."""
@@ -199,28 +244,24 @@ class IncidentBook:
         changes.event(incident, end_us, "join", f"{service} joined with evidence {weight:.1f}")
         changes.rank.append(incident.id)
 
-    def _open_new(self, end_us: int, weights: Mapping[str, float], graph: "_Graph", changes: _Changes) -> None:
+    def _watch_new(self, end_us: int, weights: Mapping[str, float], graph: "_Graph", changes: _Changes) -> None:
         taken, needed = self._members(), self.settings.join_evidence
         free = {service: weight for service, weight in weights.items() if service not in taken and weight >= needed}
         for cluster in graph.clusters(free):
             lead = self._signs[cluster[0]][_COMBINED_KEY]
-            if weights[cluster[0]] < self.settings.open_evidence or lead.last != end_us:
+            if weights[cluster[0]] < self.settings.watch_evidence or lead.last != end_us:
                 continue
             if len(self._open) >= self.settings.max_open:
                 break
             incident = self._begin(end_us, cluster)
+            incident.evidence = self._why(cluster, weights)
             self._open[incident.id] = incident
             self._judge(incident, end_us, changes)
-            changes.event(incident, end_us, "open", self._why(cluster, weights))
-            changes.rank.append(incident.id)
 
     def _begin(self, end_us: int, cluster: list[str]) -> _Incident:
         onset = min(sign.first for service in cluster for sign in self._signs[service].values())
         identity = xxhash.xxh3_64_hexdigest("\n".join([str(end_us), *sorted(cluster)]).encode("utf-8", "surrogatepass"))
-        lead = cluster[0]
-        more = f" and {len(cluster) - 1} more" if len(cluster) > 1 else ""
-        title = f"Anomalies in {lead}{more}"
-        return _Incident(identity, end_us, end_us, onset, "open", "warning", list(cluster), title, end_us, ranked=1)
+        return _Incident(identity, end_us, end_us, onset, _WATCHED, "warning", list(cluster), "", end_us, ranked=1)
 
     def _why(self, cluster: list[str], weights: Mapping[str, float]) -> str:
         parts = []
@@ -231,7 +272,7 @@ class IncidentBook:
                 f"{service} {weights[service]:.1f} ({', '.join(f'{kind} {name}' for (kind, name), _ in best)})"
             )
         rest = f" and {len(cluster) - 4} more services" if len(cluster) > 4 else ""
-        return f"evidence (needed: {self.settings.open_evidence:.1f}) of {'; '.join(parts)}{rest}"
+        return f"evidence of {'; '.join(parts)}{rest}"
 
     def _judge(self, incident: _Incident, end_us: int, changes: _Changes) -> None:
         """Raise the severity when calls fail or errors are logged; it never falls again."""
@@ -241,17 +282,22 @@ class IncidentBook:
         if any(signal in _USER_FACING for _, signal in signs):
             incident.severity = "critical"
             incident.updated = end_us
-            changes.touched[incident.id] = incident
+            if incident.status != _WATCHED:
+                changes.touched[incident.id] = incident
 
     def _resolve(self, end_us: int, changes: _Changes) -> None:
         for incident in list(self._open.values()):
             if end_us - incident.last_evidence >= self.settings.quiet_s * _SECOND:
-                incident.status = "resolved"
+                if incident.status != _WATCHED:
+                    incident.status = "resolved"
                 changes.event(incident, end_us, "resolve", f"no anomaly in its services for {self.settings.quiet_s} s")
                 del self._open[incident.id]
 
     def _due(self, end_us: int, changes: _Changes) -> None:
         for incident in self._open.values():
+            if incident.status == _WATCHED:
+                changes.rank.append(incident.id)
+                continue
             age = (end_us - incident.opened) / _SECOND
             due = sum(age >= after for after in self.settings.rank_after_s)
             if due > incident.ranked:
@@ -259,10 +305,11 @@ class IncidentBook:
                 changes.rank.append(incident.id)
 
     def _members(self) -> dict[str, str]:
+        """Return the incident or watched disturbance of each service that has one."""
         return {service: incident.id for incident in self._open.values() for service in incident.services}
 
     def _tag(self, anomalies: pa.Table) -> pa.Table:
-        members = self._members()
+        members = {service: id_ for service, id_ in self._members().items() if self._open[id_].status != _WATCHED}
         ids = pa.array([members.get(service) for service in anomalies["service"].to_pylist()], pa.string())
         return anomalies.set_column(
             anomalies.schema.get_field_index("incident_id"), ANOMALIES.field("incident_id"), ids
@@ -289,6 +336,15 @@ class IncidentBook:
         }
         book._open = {values["id"]: _Incident(**values) for values in meta["open"]}
         return book
+
+
+def _title(incident: _Incident) -> str:
+    """Say where it hurts, and who is suspected if the evidence is enough."""
+    others = len(incident.services) - 1
+    where = f"anomalies in {incident.services[0]}{f' and {others} more' if others else ''}"
+    if incident.verdict == "root_cause_found":
+        return f"{incident.suspect} suspected: {where}"
+    return where[0].upper() + where[1:]
 
 
 class _Graph:

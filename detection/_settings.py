@@ -32,8 +32,14 @@ class DetectorSettings:
 class IncidentSettings:
     """When anomalies make an incident, and when one ends. Times are in seconds of event time."""
 
-    open_evidence: float = 5.3
-    """Evidence of one service at which an incident opens."""
+    watch_evidence: float = 3.0
+    """Evidence of one service at which a disturbance is watched: its suspects are ranked in every window."""
+    confirm: tuple[tuple[int, float], ...] = ((0, 2.6), (20, 2.0), (40, 1.8), (60, 1.6), (100, 1.3))
+    """(age in seconds, score of the first suspect) at which a watched disturbance becomes an incident.
+
+    A ranking pools all evidence since the onset: that of a passing disturbance fades while that of a fault grows, so
+    what lasts may be weaker. Between two ages the bar falls in a straight line; the last one holds on.
+    """
     join_evidence: float = 2.5
     """Evidence of a service at which it belongs to the incident of a neighbour."""
     lookback_s: int = 60
@@ -48,7 +54,7 @@ class IncidentSettings:
     """Incidents open at a time; evidence beyond waits until one resolves."""
 
     def __post_init__(self) -> None:
-        _positive(self, "open_evidence", "join_evidence", "lookback_s", "join_within_s", "quiet_s", "max_open")
+        _positive(self, "watch_evidence", "join_evidence", "lookback_s", "join_within_s", "quiet_s", "max_open")
 
 
 def _positive(settings: object, *names: str) -> None:
