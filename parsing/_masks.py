@@ -36,13 +36,14 @@ _TEXT_MASKS = (
     (re.compile(r"(?<!\S)<\d+ (?:sec|second|ms|min)s?\b"), WILDCARD),
     (re.compile(r"\b\d+ bytes(?: \([\d.]+ [KMGT]i?B\))?(?= \w)"), WILDCARD),
     (re.compile(r'="[^"]*"'), '="<*>"'),
+    (re.compile(r"=(?:\[[^\[\]]*\])+|=[A-Za-z]\w*\{[^{}]*\}"), "=<*>"),
     (re.compile(r"(?<!\S)\(\)"), "(<*>)"),
 )
 
 # Wildcards that touch are one parameter; so are addresses written with colons, and lists of three or more.
 _GLUED = re.compile(r"<\*>(?:[.+|_-]?<\*>)+")
 _COLONS = re.compile(r"<\*>(?::<\*>){3,}")
-_LISTED = re.compile(r"<\*>(?:(?:, ?| )<\*>){2,}")
+_LISTED = re.compile(r"<\*>(?::<\*>)?(?:(?:, ?| )<\*>(?::<\*>)?){2,}")
 
 
 def compile_masks(patterns: Sequence[str]) -> list["re2._Regexp"]:

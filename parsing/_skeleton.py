@@ -24,6 +24,8 @@ OVERFLOW = 0
 _FEW = 5
 _NAMING = frozenset({"user", "User", "username", "host", "hostname", "uid", "gid", "pid"})
 _NAMED = {(name,) for name in _NAMING}
+_BLANK = (" ",)
+_QUOTES = {('"',), ("'",), ("`",)}
 _MOST_WORDS_SINGLY = 40
 _MOST_WORDS_IN_PAIRS = 10
 
@@ -44,7 +46,7 @@ class _Shape:
 
     exact: dict[Words, _Cluster] = field(default_factory=dict)
     near: dict[int, list[_Cluster]] = field(default_factory=dict)  # by words with one or two places left open
-    values: frozenset[int] = frozenset()  # places that follow `key=` or `user `
+    values: frozenset[int] = frozenset()  # places that are values by what stands around them
     lone: _Cluster | None = None  # the only cluster so far, not yet in `near`
 
 
@@ -137,11 +139,20 @@ def _may_vary(token: str) -> bool:
 
 
 def _value_places(shape: Words) -> frozenset[int]:
-    """Return which places of a shape (counted among its words) follow `=` or the name of a kind of thing."""
+    """Return which places of a shape (counted among its words) are values by what stands around them.
+
+    Such are the words after `=`, after `word:` and after the name of a kind of thing, and a single word in quotes.
+    """
     places, place = set(), 0
     for i, token in enumerate(shape):
         if token == "":
-            if shape[i - 1 : i] == ("=",) or (shape[i - 1 : i] == (" ",) and shape[i - 2 : i - 1] in _NAMED):
+            before, earlier = shape[i - 1 : i], shape[i - 2 : i - 1]
+            named = (
+                (before == ("=",))
+                or (before == (":",) and earlier == ("",))
+                or (before == _BLANK and earlier in _NAMED)
+            )
+            if named or (before in _QUOTES and before == shape[i + 1 : i + 2]):
                 places.add(place)
             place += 1
     return frozenset(places)

@@ -8,7 +8,7 @@ from parsing._kernels import fingerprint
 from parsing._masks import normalise, tokenise
 
 PIECES = ["a", "ab", "x1", "ab1", "12", "core.7", "CPU#1", "1.", "b.", "..", "..3", "/a/b1", "é2", "-", "a2b_c", "a_2"]
-MARKS = [" ", "  ", ":", "=", ", ", "(", ")", "[", '"', " user "]
+MARKS = [" ", "  ", ":", "=", ", ", "(", ")", "[", "]", "=[", "{", "}", '"', " user "]
 MORE = ["true", "www.example.com", "00:01", "3 bytes (2 KB) sent", "Jan  5 10:00:00 2026", "ff:00:aa:bb", "7 bytes"]
 
 
@@ -41,6 +41,8 @@ def test_messages_of_one_fingerprint_fit_one_template(parts: list[tuple[str, str
         ("at Sat Jul  9 22:53:22 2005", "at <*>:<*>:<*>"),
         ('tag="View Lock", n', 'tag="<*>", n'),
         ("delete b1 b2 b3 b4", "delete <*>"),
+        ("called by a.b.C:12 d.e.F:7 g.h.I:9", "called by <*>"),
+        ("bounds=[0,0][10,20] owner=Work{a b} n=1", "bounds=<*> owner=<*> n=<*>"),
         ("jk2_init() took 7 at node12", "jk2_init() took <*> at <*>"),
         ("class com.shop.cart.Main failed", "class <*> failed"),
     ],

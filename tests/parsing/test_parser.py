@@ -252,6 +252,14 @@ def test_forgotten_shapes_are_found_again(run: Run) -> None:
     assert folded(run(bodies, 1, Parser(ParserSettings(format="message", max_fingerprints=4)))) == folded(small)
 
 
+@pytest.mark.parametrize(
+    "pattern", ["the query '{}' was slow", 'drop table "{}" done', "read key list:{} again", "a b=c d={} e"]
+)
+def test_two_values_are_enough_where_values_stand(run: Run, pattern: str) -> None:
+    parts = run([pattern.format(word) for word in ("tent", "lamp")], 1, Parser(ParserSettings(format="message")))
+    assert texts(parts)[logs(parts)[1]["template_id"]] == pattern.format("<*>")
+
+
 def test_masks_are_always_parameters(run: Run) -> None:
     settings = ParserSettings(format="message", masks=(r"user=\w+",))
     rows = logs(run(["login user=anna ok"], 1, Parser(settings)))
