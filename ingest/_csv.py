@@ -171,8 +171,8 @@ def parse_rows(data: bytes, header: Header) -> Rows:
     lines = data.count(b"\n") + 1
     names = [str(i) for i in range(header.width)]
     table = pa_csv.read_csv(
-        pa.BufferReader(data),
-        pa_csv.ReadOptions(use_threads=False, block_size=max(len(data) + 1, 1024), column_names=names),
+        pa.BufferReader(data + b"\n"),  # so that a blank line is a row wherever the data happen to end
+        pa_csv.ReadOptions(use_threads=False, block_size=max(len(data) + 2, 1024), column_names=names),
         pa_csv.ParseOptions(delimiter=header.delimiter, ignore_empty_lines=False, invalid_row_handler=skip),
         pa_csv.ConvertOptions(column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False),
     )

@@ -33,9 +33,10 @@ class ParquetReader:
         self.partition, self._row, self._service = partition, 0, service
         try:
             self._file = ParquetFile(path)
-        except (pa.ArrowException, OSError) as error:
+            names = self._file.schema_arrow.names
+        except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
             raise Unsupported(f"not readable as Parquet: {str(error).splitlines()[0]:.100}") from None
-        self._keys, self._kind = _layout(self._file.schema_arrow.names)
+        self._keys, self._kind = _layout(names)
         _check_types(self._file.schema_arrow, self._keys)
         self._batches: Iterator[pa.RecordBatch] = iter(())
         self.seek(0)
@@ -70,7 +71,10 @@ class ParquetReader:
 
     def _next(self) -> pa.RecordBatch | None:
         try:
-            return next(self._batches, None)
+            rows = next(self._batches, None)
+            if rows is not None:
+                rows.validate(full=True)  # a text column may hold bytes that are no text
+            return rows
         except (pa.ArrowException, OSError) as error:
             raise OSError(errno.EIO, f"damaged Parquet: {str(error).splitlines()[0]:.100}") from None
 

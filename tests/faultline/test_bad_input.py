@@ -52,7 +52,7 @@ def point(second: int, value: object, when: str = "") -> str:
     return f'{{"time":{when},"service":"web","metrics":{{"cpu":{value}}}}}\n'
 
 
-def parquet(**columns: list[Any]) -> bytes:
+def parquet(**columns: list[Any] | pa.Array) -> bytes:
     sink = io.BytesIO()
     pq.write_table(pa.table(columns), sink)
     return sink.getvalue()
@@ -162,12 +162,17 @@ FILES: dict[bytes, tuple[bytes | str, Fate]] = {
     ),
     b"ragged.csv": (TIMES + f"{TIMESTAMP % 1},1,2,3\n{TIMESTAMP % 2}\n", Fate(dead={"bad_row": 2})),
     b"header.csv": (TIMES, Fate()),
+    b"blank.csv": (TIMES + "\n", Fate(filtered=2)),
     b"garbage.csv": (random.Random(7).randbytes(5000), Fate(skipped="not a metric table")),
     b"carriage.csv": (b"time\rcart_cpu\r1\r2\n", Fate(skipped="not a metric table")),
     b"untimed.csv": ("a,b\n1,2\n", Fate(skipped="no time column")),
     b"good.parquet": (MESSAGES, Fate(logs=100)),
     b"half.parquet": (MESSAGES[: len(MESSAGES) // 2], Fate(skipped="not readable as Parquet")),
     b"flipped.parquet": (with_flipped_bytes(MESSAGES), Fate(skipped="damaged Parquet")),
+    b"untext.parquet": (
+        parquet(time=["2026-01-05T08:00:01Z"], message=pa.array([b"\xf5"]).view(pa.string())),
+        Fate(skipped="Invalid UTF8 sequence"),
+    ),
     b"nested.parquet": (parquet(time=[["a"]], message=[{"a": 1}]), Fate(skipped="holds list")),
     b"bytes.parquet": (
         parquet(time=["2026-01-05T08:00:01Z"] * 3, message=[b"\xff\0", b"ok", None]),
