@@ -91,7 +91,7 @@ def fingerprint(data, start, end):  # type: ignore[no-untyped-def]
                 begin = i
             in_word = True
             digit = digit or kind == _DIGIT
-            word = _mix(word, np.uint64(data[i]))
+            word = (word ^ np.uint64(data[i])) * _PRIME
             continue
         if in_word:
             if space and words > 0:

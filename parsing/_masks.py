@@ -29,15 +29,15 @@ _LONG_HEX = re.compile(r"[a-f]{8,}$|[A-F]{8,}$")
 _MONTH = r"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]*"
 _DAY = r"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*"
 _DATE = rf"\b(?:{_DAY},? )?{_MONTH} +\d{{1,2}} \d\d:\d\d:\d\d(?: [A-Z]{{3,4}})?(?: \d{{4}})?\b"
-_TEXT_MASKS = (
-    (re.compile(r"\b(?:[0-9A-Fa-f]{2}:){3,}[0-9A-Fa-f]{2}\b"), WILDCARD),
-    (re.compile(_DATE), "<*>:<*>:<*>"),
-    (re.compile(r"(?<![\w:.])\d{1,2}:\d\d(?::\d\d)?(?:\.\d+)?(?![\w:])"), WILDCARD),
-    (re.compile(r"(?<!\S)<\d+ (?:sec|second|ms|min)s?\b"), WILDCARD),
-    (re.compile(r"\b\d+ bytes(?: \([\d.]+ [KMGT]i?B\))?(?= \w)"), WILDCARD),
-    (re.compile(r'="[^"]*"'), '="<*>"'),
-    (re.compile(r"=(?:\[[^\[\]]*\])+|=[A-Za-z]\w*\{[^{}]*\}"), "=<*>"),
-    (re.compile(r"(?<!\S)\(\)"), "(<*>)"),
+_TEXT_MASKS = (  # with a text without which none can match
+    (":", re.compile(r"\b(?:[0-9A-Fa-f]{2}:){3,}[0-9A-Fa-f]{2}\b"), WILDCARD),
+    (":", re.compile(_DATE), "<*>:<*>:<*>"),
+    (":", re.compile(r"(?<![\w:.])\d{1,2}:\d\d(?::\d\d)?(?:\.\d+)?(?![\w:])"), WILDCARD),
+    ("<", re.compile(r"(?<!\S)<\d+ (?:sec|second|ms|min)s?\b"), WILDCARD),
+    (" bytes", re.compile(r"\b\d+ bytes(?: \([\d.]+ [KMGT]i?B\))?(?= \w)"), WILDCARD),
+    ('="', re.compile(r'="[^"]*"'), '="<*>"'),
+    ("=", re.compile(r"=(?:\[[^\[\]]*\])+|=[A-Za-z]\w*\{[^{}]*\}"), "=<*>"),
+    ("()", re.compile(r"(?<!\S)\(\)"), "(<*>)"),
 )
 
 # Wildcards that touch are one parameter; so are addresses written with colons, and lists of three or more.
@@ -66,8 +66,9 @@ def tokenise(message: str, masks: Sequence["re2._Regexp"] = ()) -> list[str]:
     """
     for pattern in masks:
         message = pattern.sub(WILDCARD, message)
-    for mask, instead in _TEXT_MASKS:
-        message = mask.sub(instead, message)
+    for mark, mask, instead in _TEXT_MASKS:
+        if mark in message:
+            message = mask.sub(instead, message)
     tokens: list[str] = []
     words = 0
     for found in _TOKEN.finditer(message):

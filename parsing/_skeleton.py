@@ -13,7 +13,8 @@ The idea that few-valued words are part of the event and many-valued ones parame
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, NamedTuple
+from itertools import compress
+from typing import Any
 
 from parsing._masks import is_word, normalise
 from telemetry import WILDCARD
@@ -30,6 +31,9 @@ _MOST_WORDS_SINGLY = 40
 _MOST_WORDS_IN_PAIRS = 10
 
 Words = tuple[str, ...]
+_Opening = tuple[tuple[int, ...], int, Words]
+"""One or two places, a key, and words with these places left open: clusters that differ only there find each other by
+the key. It is another in each process; nothing depends on it but who finds whom."""
 
 
 @dataclass
@@ -61,8 +65,9 @@ class SkeletonEngine:
 
     def learn(self, tokens: Sequence[str]) -> tuple[int, list[tuple[int, str]]]:
         """Return the cluster of a message, and every (cluster, template) that is new or has changed."""
-        shape = tuple("" if _may_vary(token) else token for token in tokens)
-        words = tuple(token for token in tokens if _may_vary(token))
+        vary = [_may_vary(token) for token in tokens]
+        shape = tuple(["" if may else token for token, may in zip(tokens, vary, strict=True)])
+        words = tuple(compress(tokens, vary))
         same = self._shapes.get(shape)
         found = same.exact.get(words) if same else None
         if found is not None:
@@ -87,7 +92,7 @@ class SkeletonEngine:
         same = self._shapes[cluster.shape] = _Shape(values=_value_places(cluster.shape), lone=cluster)
         self._register(same, cluster, [])
 
-    def _settle(self, same: _Shape, cluster: _Cluster, openings: list["_Opening"]) -> _Cluster:
+    def _settle(self, same: _Shape, cluster: _Cluster, openings: list[_Opening]) -> _Cluster:
         """Add the cluster and merge while there is reason to; return what it ended up in."""
         while True:
             self._add(same, cluster, openings)
@@ -104,17 +109,17 @@ class SkeletonEngine:
             cluster = _Cluster(cluster.shape, words, [number for part in parts for number in part.members])
             openings = _openings(words)
 
-    def _add(self, same: _Shape, cluster: _Cluster, openings: list["_Opening"]) -> None:
+    def _add(self, same: _Shape, cluster: _Cluster, openings: list[_Opening]) -> None:
         if same.lone is not None:
             lone, same.lone = same.lone, None
             self._register(same, lone, _openings(lone.words))
         self._register(same, cluster, openings)
 
-    def _register(self, same: _Shape, cluster: _Cluster, openings: list["_Opening"]) -> None:
+    def _register(self, same: _Shape, cluster: _Cluster, openings: list[_Opening]) -> None:
         self._alive[cluster.members[-1]] = cluster
         same.exact[cluster.words] = cluster
-        for opening in openings:
-            same.near.setdefault(opening.key, []).append(cluster)
+        for _, key, _ in openings:
+            same.near.setdefault(key, []).append(cluster)
 
     def snapshot(self) -> dict[str, Any]:
         """Return the living clusters as JSON, in order."""
@@ -158,17 +163,6 @@ def _value_places(shape: Words) -> frozenset[int]:
     return frozenset(places)
 
 
-class _Opening(NamedTuple):
-    """Words with one or two places left open, by which clusters that differ only there find each other.
-
-    `key` is another in each process; nothing depends on it but who finds whom.
-    """
-
-    places: tuple[int, ...]
-    key: int
-    words: Words
-
-
 def _openings(words: Words) -> list[_Opening]:
     """Return the openings of each place and pair of places.
 
@@ -178,12 +172,12 @@ def _openings(words: Words) -> list[_Opening]:
     if count > _MOST_WORDS_SINGLY:
         return []
     singly = [(*words[:place], WILDCARD, *words[place + 1 :]) for place in range(count)]
-    found = [_Opening((place,), hash((place, opened)), opened) for place, opened in enumerate(singly)]
+    found: list[_Opening] = [((place,), hash((place, opened)), opened) for place, opened in enumerate(singly)]
     if count <= _MOST_WORDS_IN_PAIRS:
         for one in range(count):
             for other in range(one + 1, count):
                 opened = (*singly[one][:other], WILDCARD, *words[other + 1 :])
-                found.append(_Opening((one, other), hash((one, other, opened)), opened))
+                found.append(((one, other), hash((one, other, opened)), opened))
     return found
 
 

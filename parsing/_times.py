@@ -1,6 +1,7 @@
 """How logs write times: one table of layouts, a regular expression and the order of fields for each."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
@@ -24,16 +25,22 @@ class TimeLayout:
     regex: str
     fields: tuple[tuple[str, int], ...]
 
+    @cached_property
+    def reading(self) -> tuple[Ints, Ints]:
+        """Return the letters and widths of the fields, as compiled code reads them."""
+        letters, widths = zip(*self.fields, strict=True)
+        return np.array([ord(letter) for letter in letters], np.int64), np.array(widths, np.int64)
+
     def has(self, letter: str) -> bool:
         """Return whether a field of this letter is part of the layout."""
         return any(letter == field for field, _ in self.fields)
 
-    @property
+    @cached_property
     def dated(self) -> bool:
         """Return whether the layout names a day (an epoch does)."""
         return self.has("d") or self.has("s")
 
-    @property
+    @cached_property
     def lacks_year(self) -> bool:
         """Return whether the layout names a day but no year."""
         return self.has("d") and not (self.has("Y") or self.has("y"))
@@ -118,8 +125,7 @@ def read_times(texts: Spans, layout: TimeLayout, observed_us: Ints, year: int | 
     from parsing._kernels import parse_times
 
     rows = len(texts)
-    fields = np.array([ord(letter) for letter, _ in layout.fields], np.int64)
-    widths = np.array([width for _, width in layout.fields], np.int64)
+    fields, widths = layout.reading
     observed_days = observed_us // _DAY_US
     years = np.full(rows, year, np.int64) if year is not None else _year_of(observed_days)
     us, zoned = np.empty(rows, np.int64), np.zeros(rows, np.bool_)
