@@ -67,7 +67,7 @@ class CountScorer:
             )
         score = self._tail.surprise(rows, np.minimum(raw, from_before))
         band = np.sqrt(mean + dispersion * mean**2)
-        shift = self._shifts.score(rows, np.where(from_before < raw, 0.0, (counts - mean) / band))
+        shift = self._shifts.score(rows, np.where((from_before < raw) | ~warm, 0.0, (counts - mean) / band))
         result.put(known, Scores(np.where(warm, score, 0.0), mean, band, np.where(warm, shift, 0.0), warm))
         self._learn(rows, counts, exposure, mean, dispersion, raw, from_before)
         return result
@@ -93,23 +93,23 @@ class CountScorer:
     ) -> None:
         columns = self._columns
         calm = np.minimum(raw, from_before)
-        self._tail.learn(rows, calm)
         n = columns["n"][rows] + 1.0
         columns["n"][rows] = n
+        warm = n > WARM_UP  # before that the mean is no measure of what is too much
+        self._tail.learn(rows[warm], calm[warm])
         keep = 1.0 - 1.0 / _MEMORY
         clipped = np.minimum(counts, mean + 4.0 * np.sqrt(mean + dispersion * mean**2) + 1.0)
-        trust = self._regimes.trust(rows)
+        trust = self._regimes.trust(rows) * warm
         columns["extra"][rows] = keep * columns["extra"][rows] + trust * ((clipped - mean) ** 2 - clipped)
         columns["squares"][rows] = keep * columns["squares"][rows] + trust * mean**2
-        sign = np.where((calm > _TAIL_START) & (n > WARM_UP), np.sign(counts - mean), 0.0)
+        sign = np.where((calm > _TAIL_START) & warm, np.sign(counts - mean), 0.0)
         returned = (from_before < raw) & (raw > _TAIL_START)
         level = self._rate(rows)
         fresh, shifted = self._regimes.advance(rows, counts / exposure, level, sign, returned)
         self._shifts.reset(rows[shifted])
         weight = keep * columns["exposure"][rows] + exposure
-        learned = np.where(
-            returned, columns["counts"][rows], keep * columns["counts"][rows] + mean + trust * (clipped - mean)
-        )
+        added = np.where(warm, mean + trust * (clipped - mean), counts)
+        learned = np.where(returned, columns["counts"][rows], keep * columns["counts"][rows] + added)
         short = np.minimum(weight, 30.0 * exposure)
         columns["counts"][rows] = np.where(shifted, fresh * short, learned)
         columns["exposure"][rows] = np.where(shifted, short, np.where(returned, columns["exposure"][rows], weight))

@@ -112,6 +112,7 @@ class MetricScorer:
         columns["step"][rows] = step + (change - step) / np.minimum(steps + 4.0, _SPREAD_MEMORY)
         columns["steps"][rows] = steps + 1.0
 
+    @np.errstate(over="ignore")  # values near the largest float: an infinite distance is what it looks like
     def _judge(self, rows: np.ndarray, values: np.ndarray) -> Scores:
         columns = self._columns
         level, n = columns["level"][rows], columns["n"][rows]

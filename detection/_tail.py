@@ -16,7 +16,7 @@ _EXCESS_PRIOR = 30.0  # pseudo excesses behind the prior mean excess
 _EXCESS_MEMORY = 200.0
 _EXCESS_CLIP = 2.5  # mean excesses: what lies beyond teaches no more
 _CLUSTER = 3.0  # of one run of outliers only the first few teach the tail: a long fault is one event
-_EXTRAPOLATION = 3.0  # decades beyond the length of the record that the tail is believed
+_EXTRAPOLATION = 3.5  # decades beyond the length of the record that the tail is believed
 
 
 class Tail:
