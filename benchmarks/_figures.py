@@ -17,7 +17,7 @@ MEAN = "mean"
 class Figure:
     """One row of results.json. `value` None: it could not be measured, `why` says what was missing.
 
-    `cases`: case -> value, or -> [over, under] where the figure is 100 x the ratio of their sums.
+    `cases`: case -> value, or -> [over, under] where the figure is `scale` x the ratio of their sums.
     """
 
     task: str
@@ -31,6 +31,7 @@ class Figure:
     high: float | None = None
     why: str = ""
     cases: Mapping[str, float | Sequence[float]] = field(default_factory=dict)
+    scale: float = 1.0
 
     @property
     def key(self) -> tuple[str, str, str, str, str]:
@@ -60,6 +61,10 @@ class Place:
         known = value is not None and math.isfinite(value)
         return Figure(*self._key(metric), value if known else None, n, low, high)
 
+    def left_out(self, count: int, of: int, why: str) -> Figure:
+        """Return how many cases could not be measured, and why: n is never smaller without a word."""
+        return Figure(*self._key("cases_not_measured"), float(count), of, why=f"{count} of {of} cases: {why}")
+
     def mean(self, metric: str, cases: Mapping[str, float]) -> Figure:
         """Return the mean over cases, NaN ones left out, with the bootstrap's interval where there are two or more."""
         known = {name: float(value) for name, value in sorted(cases.items()) if math.isfinite(value)}
@@ -68,11 +73,11 @@ class Place:
         found = bootstrap(np.array(list(known.values())), seed=self.seed)
         return self._of_cases(metric, found, 1.0, known)
 
-    def percent(self, metric: str, cases: Mapping[str, Sequence[float]]) -> Figure:
-        """Return 100 x the sum of the first over the sum of the second entries of the cases."""
+    def ratio(self, metric: str, cases: Mapping[str, Sequence[float]], scale: float = 1.0) -> Figure:
+        """Return `scale` x the sum of the first over the sum of the second entries of the cases."""
         ordered = {name: [float(part) for part in parts] for name, parts in sorted(cases.items())}
         found = bootstrap(np.array(list(ordered.values())), ratio_of_sums, seed=self.seed)
-        return self._of_cases(metric, found, 100.0, ordered)
+        return self._of_cases(metric, found, scale, ordered)
 
     def missing(self, metric: str, why: str) -> Figure:
         """Return a figure that cannot be measured."""
@@ -84,4 +89,5 @@ class Place:
     def _of_cases(self, metric: str, found: Mapping[str, Any], scale: float, cases: Mapping[str, Any]) -> Figure:
         value, low, high = (found[name] * scale for name in ("value", "low", "high"))
         wide = found["n"] > 1
-        return Figure(*self._key(metric), value, found["n"], low if wide else None, high if wide else None, cases=cases)
+        low, high = (low, high) if wide else (None, None)
+        return Figure(*self._key(metric), value, found["n"], low, high, cases=cases, scale=scale)

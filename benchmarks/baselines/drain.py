@@ -19,7 +19,7 @@ MASKS = (
 )
 """The masks that Drain3's users copy from its examples: hex ids, IP addresses, hex sequences, hex and plain numbers."""
 
-_MASKED = re.compile(r"<:[A-Z]+:>")
+_MASKED = re.compile(r"<:(?:[A-Z]+|\*):>")
 
 
 def miner(masked: bool) -> Any:
@@ -45,7 +45,7 @@ def drain3_default(lines: Sequence[str], headers: bool) -> list[str]:
 
 def drain3_masked(lines: Sequence[str], headers: bool) -> list[str]:
     """The same with the six masks of Drain3's own examples, in this order: hex ids, IP addresses, hex sequences (two
-    patterns), hex numbers, numbers. A mask's name becomes `<*>` in the template. The patterns are in
+    patterns), hex numbers, numbers. A mask's name, and Drain3's own `<:*:>`, become `<*>` in the template. The patterns are in
     benchmarks/baselines/drain.py."""
     return _templates(lines, miner(masked=True))
 

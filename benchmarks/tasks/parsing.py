@@ -15,7 +15,8 @@ from typing import Any
 import pyarrow as pa
 
 from benchmarks._figures import MEAN, Figure, Place
-from benchmarks._methods import OURS, Method, methods as _methods
+from benchmarks._methods import OURS, Method
+from benchmarks._methods import methods as _methods
 from benchmarks._plan import Measured, MethodFailed, Plan, Unit
 from benchmarks.baselines.drain import drain3_default, drain3_masked
 from benchmarks.datasets import CORRECTED, LOGHUB2, ParsingSet, parsing_sets
