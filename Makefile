@@ -45,7 +45,7 @@ clean: ## Remove what make set up
 	rm -rf .venv $(TOOLS)
 
 $(SYNCED): pyproject.toml uv.lock | $(UV)
-	$(UV) sync --frozen --quiet --python $(PYTHON)
+	$(UV) sync --frozen --compile-bytecode --quiet --python $(PYTHON)
 	@touch $@
 
 $(TOOLS)/bin/uv:

@@ -1,8 +1,8 @@
 """Incidents: anomalies grouped by time and call graph; open, join, update, resolve.
 
 A service's evidence is the score of its newest "combined" anomaly. One with enough is watched, with all services
-connected to it in the call graph that stand out too; neighbours that follow join. A watched disturbance is ranked in
-every window, and becomes an incident once its first suspect is suspicious enough for its age; else it goes unseen.
+connected to it in the call graph that stand out too; neighbours that follow join. A watched disturbance is ranked again
+and again, and becomes an incident once its first suspect is suspicious enough for its age; else it goes unseen.
 """
 
 from collections.abc import Iterable, Mapping
@@ -75,6 +75,7 @@ class _Incident:
     last_evidence: int
     evidence: str = ""  # why it is watched, in words
     suspect: str | None = None  # first of the last ranking
+    ranked_at: int = 0  # when a ranking was last asked for, while watched
     ranked: int = 0  # how many of the due rankings were asked for
     verdict: str | None = None
     confidence: float | None = None
@@ -296,7 +297,12 @@ class IncidentBook:
     def _due(self, end_us: int, changes: _Changes) -> None:
         for incident in self._open.values():
             if incident.status == _WATCHED:
-                changes.rank.append(incident.id)
+                early, apart = self.settings.watch_every_s
+                if end_us - max(incident.opened + early * _SECOND, incident.ranked_at) >= apart * _SECOND or (
+                    end_us - incident.opened <= early * _SECOND
+                ):
+                    incident.ranked_at = end_us
+                    changes.rank.append(incident.id)
                 continue
             age = (end_us - incident.opened) / _SECOND
             due = sum(age >= after for after in self.settings.rank_after_s)

@@ -33,8 +33,10 @@ class IncidentSettings:
     """When anomalies make an incident, and when one ends. Times are in seconds of event time."""
 
     watch_evidence: float = 3.0
-    """Evidence of one service at which a disturbance is watched: its suspects are ranked in every window."""
-    confirm: tuple[tuple[int, float], ...] = ((0, 2.6), (20, 2.0), (40, 1.8), (60, 1.6), (100, 1.3))
+    """Evidence of one service at which a disturbance is watched, which means that its suspects are ranked."""
+    watch_every_s: tuple[int, ...] = (60, 30)
+    """A watched disturbance is ranked in every window up to the first age, and this many seconds apart from then on."""
+    confirm: tuple[tuple[int, float], ...] = ((0, 2.8), (20, 2.2), (40, 1.9), (60, 1.7), (100, 1.35))
     """(age in seconds, score of the first suspect) at which a watched disturbance becomes an incident.
 
     A ranking pools all evidence since the onset: that of a passing disturbance fades while that of a fault grows, so

@@ -31,7 +31,7 @@ log = structlog.get_logger()
 APP = "correlator"
 STATE_VERSION = 1
 _CHUNK = 60  # windows read from the store at a time
-_HISTORY_US = 40 * 60_000_000  # how much a diagnosis may look back
+_HISTORY_US = 30 * 60_000_000  # how much a diagnosis may look back
 _SKIP_AFTER_US = 10 * 60_000_000  # longer silences are stepped over rather than walked through
 _CALLS_HALF_LIFE = 360  # windows after which a call counts half
 _MAX_CALLS = 20_000
@@ -72,6 +72,7 @@ class Correlator:
         self._calls: dict[tuple[str, str], float] = {}
         self._canonical: dict[int, int] = {}
         self._history: deque[Window] = deque()
+        self._examples: dict[int, str] = {}
         self._output = _Output()
         self.position: int | None = None
         self._committed = self._snapshot_position = 0
@@ -200,9 +201,9 @@ class Correlator:
 
         onset, now = self._book.onset(incident_id), window.end
         evidence = Evidence(
-            metrics=pa.concat_tables(w.metrics for w in self._history),
-            logs=pa.concat_tables(w.logs for w in self._history),
-            spans=pa.concat_tables(w.spans for w in self._history),
+            metrics=pa.concat_tables(w.metrics for w in self._history).combine_chunks(),
+            logs=pa.concat_tables(w.logs for w in self._history).combine_chunks(),
+            spans=pa.concat_tables(w.spans for w in self._history).combine_chunks(),
             calls=dict(self._calls),
             templates=self._messages(onset, now),
             onset=onset,
@@ -227,10 +228,8 @@ class Correlator:
 
         A parameter may name the service that failed, so a message says more than its template.
         """
-        seen = self._reader.query(
-            "SELECT template_id, min(example) AS body FROM raw_templates GROUP BY ALL ORDER BY ALL"
-        )
-        texts = dict(zip(seen["template_id"].to_pylist(), seen["body"].to_pylist(), strict=True))
+        self._learn_examples()
+        texts = dict(self._examples)
         columns = ["time", "template_id", "body", "source", "partition", "offset"]
         where = f"NOT late AND severity_number >= {_WARN}"
         recent = self._reader.scan("logs", columns, onset - 3 * self._width, now, where=where)
@@ -238,6 +237,17 @@ class Correlator:
         for row in recent.sort_by(order).select(["template_id", "body"]).to_pylist():
             texts[self._canonical.get(row["template_id"], row["template_id"])] = row["body"]
         return texts
+
+    def _learn_examples(self) -> None:
+        """Read the first example of each template in the history, unless all are known."""
+        wanted = {i for window in self._history for i in window.logs["template_id"].to_pylist()}
+        if wanted <= self._examples.keys():
+            return
+        sql = """SELECT template_id, arg_min(example, (first_seen, source, "partition", "offset")) AS body
+                 FROM raw_templates GROUP BY template_id"""
+        rows = self._reader.query(sql)
+        first = dict(zip(rows["template_id"].to_pylist(), rows["body"].to_pylist(), strict=True))
+        self._examples = {i: first.get(i, "") for i in wanted}
 
     def _commit(self) -> None:
         from storage import Move

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from faultline.settings import Settings
     from storage import Reader
 
-QUIET_HOURS = 4.0
+QUIET_HOURS = 3.7
 """Fault-free hours simulated per seed, after `WARM_UP_S`."""
 WARM_UP_S = 3600.0
 BEGAN = datetime(2026, 1, 5, tzinfo=UTC)

@@ -67,6 +67,10 @@ def _step(times: Ints, column: Ints) -> int:
 def _mean_cells(row: Ints, column: Ints, values: Floats, shape: tuple[int, int]) -> Floats:
     """Mean of the points of each cell, summed in value order so that the row order of the input cannot matter."""
     cell = row * shape[1] + column
+    if len(cell) and np.bincount(cell).max() == 1:
+        matrix = np.full(shape[0] * shape[1], np.nan)
+        matrix[cell] = values
+        return matrix.reshape(shape)
     order = np.lexsort((values, cell))
     used, start, count = np.unique(cell[order], return_index=True, return_counts=True)
     matrix = np.full(shape[0] * shape[1], np.nan)
