@@ -2,8 +2,8 @@
 
 `Parser` is the stage: lines of one partition in, records, template deltas and lineage rules out. `parse_lines` gives
 one row an input line, for the command `parse`; `explain` says in words which header formats were found. Headers are
-learnt line by line (`_sniff`), applied to whole columns; known message shapes are served by compiled code, and only
-unseen ones reach the engine that learns templates. Nothing depends on batch boundaries.
+learnt line by line (`_sniff`) and taken off by small programs (`_program`); known message shapes are served by compiled
+code, and only unseen ones reach the engine that learns templates. Nothing depends on batch boundaries.
 """
 
 from parsing._layouts import NAMED_FORMATS

@@ -1,6 +1,7 @@
 """Fit templates to texts: what each `<*>` stands for, for whole columns, and between two templates."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -41,13 +42,19 @@ def fit_column(messages: Spans, texts: Sequence[str], template: Ints) -> tuple[p
 
 def _pack(texts: Sequence[str]) -> tuple[Bytes, Ints, Ints, Ints]:
     """Lay out the literals of templates for the kernel: bytes, offsets, first literal and wildcards a template."""
-    pieces = [piece.encode() for text in texts for piece in text.split(WILDCARD)]
-    wild = np.array([text.count(WILDCARD) for text in texts], np.int64)
+    split = [_literals(text) for text in texts]
+    pieces = [piece for some in split for piece in some]
+    wild = np.array([len(some) - 1 for some in split], np.int64)
     literal_offsets = np.zeros(len(pieces) + 1, np.int64)
-    np.cumsum([len(piece) for piece in pieces], out=literal_offsets[1:])
+    literal_offsets[1:] = np.array([len(piece) for piece in pieces], np.int64).cumsum()
     first = np.zeros(len(wild), np.int64)
     np.cumsum(wild[:-1] + 1, out=first[1:])
     return np.frombuffer(b"".join(pieces) or b"\0", np.uint8), literal_offsets, first, wild
+
+
+@lru_cache(maxsize=1 << 14)
+def _literals(template: str) -> tuple[bytes, ...]:
+    return tuple(piece.encode() for piece in template.split(WILDCARD))
 
 
 def fit_one(template: str, text: str) -> list[str] | None:

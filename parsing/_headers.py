@@ -123,13 +123,13 @@ class HeaderReader:
         """Take the headers off rows by the first layout that fits; `which` gets its number, or _NONE."""
         if not self.layouts:
             return
-        from parsing import _kernels
+        from parsing._vm import take_headers
 
         if self._merged is None:
             self._merged = _Merged.of(self.layouts)
         merged = self._merged
         arrays = (merged.code, merged.sets, merged.jumps, merged.entries, merged.fields, merged.used)
-        _kernels.take_headers(*arrays, lines.data, lines.begins, lines.ends, rows, which, headers.begins, headers.ends)
+        take_headers(*arrays, lines.data, lines.begins, lines.ends, rows, which, headers.begins, headers.ends)
         for place in np.flatnonzero(which == _UNDECIDED):
             which[place] = self._ask_re2(headers, lines, int(rows[place]))
         headers.seen[merged.used] = True

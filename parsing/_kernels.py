@@ -4,7 +4,6 @@ import numpy as np
 from numba import njit
 
 from parsing._jit import compiled
-from parsing._vm import DEPTH, MATCH, UNDECIDED, run
 
 _OTHER, _SPACE, _LETTER, _DIGIT = 0, 1, 2, 3
 _KIND = np.zeros(256, np.uint8)
@@ -253,35 +252,6 @@ def gather(data, begins, ends, out, out_offsets):  # type: ignore[no-untyped-def
         for k in range(begins[i], ends[i]):
             out[at] = data[k]
             at += 1
-
-
-@compiled
-def take_headers(code, sets, jumps, entries, fields, used, data, line_begins, line_ends, rows, which, begins, ends):  # type: ignore[no-untyped-def]
-    """Take the header off each row by the first program that matches it whole.
-
-    Program p starts at entries[p]; its group g is the field fields[p, g]; `used` are the fields of any. which[i]
-    becomes the program of rows[i], -1 for none, -2 for undecided; begins and ends (shape [field, row]) where its
-    fields are, field 0 being the message.
-    """
-    saved = np.empty(2 * fields.shape[1], np.int64)
-    stack = np.empty((DEPTH, 4), np.int64)
-    for i in range(rows.size):
-        row = rows[i]
-        which[i] = -1
-        for p in range(entries.size):
-            outcome = run(code, sets, jumps, entries[p], data, line_begins[row], line_ends[row], saved, stack)
-            if outcome == UNDECIDED:
-                which[i] = -2
-                break
-            if outcome == MATCH:
-                which[i] = p
-                for k in range(used.size):
-                    begins[used[k], row] = ends[used[k], row] = 0
-                for g in range(fields.shape[1]):
-                    field = fields[p, g]
-                    if field >= 0 and saved[2 * g + 1] >= 0 and ends[field, row] == 0:
-                        begins[field, row], ends[field, row] = saved[2 * g], saved[2 * g + 1]
-                break
 
 
 @compiled

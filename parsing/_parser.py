@@ -272,7 +272,8 @@ def _deltas(logs: pa.Table, time_us: Ints, texts: list[str], template: Ints) -> 
     """Return the TEMPLATES rows of one call: per (template, service), in order of first appearance."""
     from parsing._kernels import summarise
 
-    services = one_chunk(logs["service"]).dictionary_encode()
+    own = {name: one_chunk(logs[name]) for name in ("template_id", "service", "body", "source", "partition", "offset")}
+    services = own["service"].dictionary_encode()
     several = len(services.dictionary)
     pairs, group = template, template
     if several > 1:
@@ -283,14 +284,14 @@ def _deltas(logs: pa.Table, time_us: Ints, texts: list[str], template: Ints) -> 
     first, last = first[order], last[order]
     at, until = pa.array(first), pa.array(last)
     columns = {
-        "template_id": logs["template_id"].take(at),
-        "service": logs["service"].take(at),
+        "template_id": own["template_id"].take(at),
+        "service": own["service"].take(at),
         "template": pa.array([texts[one] for one in template[first]], pa.string()),
         "first_seen": _as_times(earliest[order]),
         "last_seen": _as_times(latest[order]),
         "count": count[order],
-        "example": pc.utf8_slice_codeunits(logs["body"].take(at), 0, _EXAMPLE),
-        **{name: logs[name].take(until) for name in ("source", "partition", "offset")},
+        "example": pc.utf8_slice_codeunits(own["body"].take(at), 0, _EXAMPLE),
+        **{name: own[name].take(until) for name in ("source", "partition", "offset")},
     }
     return pa.table([columns[name] for name in TEMPLATES.names], schema=TEMPLATES)
 

@@ -35,6 +35,8 @@ def message_breaks(offsets: Ints) -> Flags:
     rows = len(offsets)
     new = np.ones(rows, np.bool_)
     new[1:] = offsets[1:] != offsets[:-1]
+    if new.all():
+        return ~new
     begins = np.flatnonzero(new)
     several = np.diff(np.append(begins, rows)) > 1
     breaks = np.zeros(rows, np.bool_)

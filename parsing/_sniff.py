@@ -15,7 +15,7 @@ _LEVEL_AHEAD = re.compile(
 )
 _LEVEL_HERE = re.compile(rf"(?P<open>[\[(<]?)(?P<level>{_LEVEL_TEXT})(?P<close>(?:\s*[\])>])?)(?=[\s:|,]|-|$)")
 _LETTER_LEVEL = re.compile(r"[VDIWEFTC](?=\s)")
-_BRACKET = re.compile(r"\[((?:[^\[\]]|\[[^\[\]]*\])*)\]")
+_BRACKET = re.compile(r"\[([^\[\]]*(?:\[[^\[\]]*\][^\[\]]*)*)\]")
 _NUMBER = re.compile(r"\d{1,10}(?=[\s|])")
 _WORD = re.compile(r"[^\s\[\]|,;\"=]+(?=[\s|])")
 _SEPARATOR = re.compile(r"\s*(?:-{1,3}(?=\s)|\||,|:(?=\s))?\s*")
@@ -360,7 +360,7 @@ def _gap(scan: _Scan, end: int) -> tuple[str, str]:
 def _bracket_item(content: str) -> tuple[str, str, str]:
     if content.strip().isdigit():
         return "number", "[<*>]", r"\[\s*(?P<pid>\d+)\s*\]"
-    return "bracket", "[<thread>]", r"\[(?P<thread>(?:[^\[\]]|\[[^\[\]]*\])*)\]"
+    return "bracket", "[<thread>]", r"\[(?P<thread>[^\[\]]*(?:\[[^\[\]]*\][^\[\]]*)*)\]"
 
 
 def _named_columns(items: list[tuple[str, str, str]], scan: _Scan) -> list[tuple[str, str]]:
@@ -377,7 +377,7 @@ def _named_columns(items: list[tuple[str, str, str]], scan: _Scan) -> list[tuple
     seen_thread = any("thread" in shown for shown, _ in named.values())
     for i, item in enumerate(items):
         if item[0] == "bracket":
-            named[i] = ("[<*>]", r"\[(?:[^\[\]]|\[[^\[\]]*\])*\]") if seen_thread else (item[1], item[2])
+            named[i] = ("[<*>]", r"\[[^\[\]]*(?:\[[^\[\]]*\][^\[\]]*)*\]") if seen_thread else (item[1], item[2])
             seen_thread = True
     return [named.get(i, (item[1], item[2])) for i, item in enumerate(items)]
 

@@ -1,4 +1,10 @@
-"""Run header programs (`_program`) over the rows of a byte buffer, in compiled code."""
+"""Run header programs (`_program`) over the rows of a byte buffer, in compiled code.
+
+All that runs is in this file: the cache of compiled code on disk notices a change of the file it is compiled from, not
+of others. After a change of the operations in `_program`, touch this file.
+"""
+
+import numpy as np
 
 from parsing import _program as p
 from parsing._jit import compiled
@@ -6,10 +12,10 @@ from parsing._jit import compiled
 _SET, _SPAN, _GREEDY, _LAZY, _SPLIT, _JUMP, _SAVE = p.SET, p.SPAN, p.GREEDY, p.LAZY, p.SPLIT, p.JUMP, p.SAVE
 _SWITCH, _AT_END, _BORDER, _REST, _DONE = p.SWITCH, p.AT_END, p.BORDER, p.REST, p.DONE
 _BRANCH, _UNDO, _GIVE, _TAKE = 0, 1, 2, 3
-_DEPTH = 1024
 _STEPS = 20_000
+DEPTH = 1024
+"""Rows of the stack `run` wants (four columns)."""
 
-DEPTH = _DEPTH
 MATCH, NO_MATCH, UNDECIDED = 1, 0, 2
 """Outcomes; undecided: the line needs more steps than are worth it here, ask RE2."""
 
@@ -26,7 +32,7 @@ def run(code, sets, jumps, entry, data, start, end, saved, stack):  # type: igno
     pc, at, top, steps = entry, start, 0, 0
     while True:
         steps += 1
-        if steps > _STEPS or top >= _DEPTH - 2:
+        if steps > _STEPS or top >= DEPTH - 2:
             return UNDECIDED
         operation = code[pc, 0]
         good = True
@@ -125,3 +131,32 @@ def run(code, sets, jumps, entry, data, start, end, saved, stack):  # type: igno
                         stack[top, 2] = at + 1
                         top += 1
                     pc += 2
+
+
+@compiled
+def take_headers(code, sets, jumps, entries, fields, used, data, line_begins, line_ends, rows, which, begins, ends):  # type: ignore[no-untyped-def]
+    """Take the header off each row by the first program that matches it whole.
+
+    Program p starts at entries[p]; its group g is the field fields[p, g]; `used` are the fields of any. which[i]
+    becomes the program of rows[i], -1 for none, -2 for undecided; begins and ends (shape [field, row]) where its
+    fields are, field 0 being the message.
+    """
+    saved = np.empty(2 * fields.shape[1], np.int64)
+    stack = np.empty((DEPTH, 4), np.int64)
+    for i in range(rows.size):
+        row = rows[i]
+        which[i] = -1
+        for number in range(entries.size):
+            outcome = run(code, sets, jumps, entries[number], data, line_begins[row], line_ends[row], saved, stack)
+            if outcome == UNDECIDED:
+                which[i] = -2
+                break
+            if outcome == MATCH:
+                which[i] = number
+                for k in range(used.size):
+                    begins[used[k], row] = ends[used[k], row] = 0
+                for g in range(fields.shape[1]):
+                    field = fields[number, g]
+                    if field >= 0 and saved[2 * g + 1] >= 0 and ends[field, row] == 0:
+                        begins[field, row], ends[field, row] = saved[2 * g], saved[2 * g + 1]
+                break
