@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from parsing._attributes import attribute_column
-from parsing._columns import Flags, Ints, Spans, one_chunk
+from parsing._columns import Flags, Ints, Rows, Spans, one_chunk, streams_in
 from parsing._headers import Headers
 from parsing._settings import ParserSettings
 from telemetry import LOGS, TIME, severity_number, syslog_severity_number
@@ -48,18 +48,20 @@ class Records:
     ) -> "Records":
         """Make records of the first `keep` rows; `starts` says which of them begin one."""
         first = np.flatnonzero(starts)
-        taken = rows.slice(0, keep) if len(first) == keep else rows.take(pa.array(first))
+        whole = len(first) == keep
+        at: Rows = slice(0, keep) if whole else first
+        taken = rows.slice(0, keep) if whole else rows.take(pa.array(first))
         lines = np.diff(first, append=keep)
-        messages = headers.spans("message", first)
+        messages = headers.spans("message", at)
         several = np.flatnonzero(lines > 1)
         joined = _joined(messages, rows, first, lines, several)
         bodies = messages.replaced(several, joined)
-        time_us, inherited = _times(taken, headers, first, number[first], streams)
-        columns = _columns(taken, headers, first, settings)
-        columns["attributes"] = attribute_column(taken, headers, first, inherited)
+        time_us, inherited = _times(taken, headers, at, number[at], streams)
+        columns = _columns(taken, headers, at, settings)
+        columns["attributes"] = attribute_column(taken, headers, at, inherited)
         tailed = lines > 1
         tailed[several] = [_has_tail(messages, int(row), text) for row, text in zip(several, joined, strict=True)]
-        return cls(first, tailed, number[first], taken, messages, bodies, time_us, columns, 0)
+        return cls(first, tailed, number[at], taken, messages, bodies, time_us, columns, 0)
 
     def origin(self, record: int) -> dict[str, Any]:
         """Return source, partition and offset of a record."""
@@ -93,14 +95,12 @@ def _has_tail(messages: Spans, row: int, body: str) -> bool:
     return bool(body[len(messages.text(row)) :].strip(" \t\n\r\x0b\x0c"))
 
 
-def _times(
-    rows: pa.Table, headers: Headers, first: Ints, number: Ints, streams: Sequence["Stream"]
-) -> tuple[Ints, Flags]:
+def _times(rows: pa.Table, headers: Headers, at: Rows, number: Ints, streams: Sequence["Stream"]) -> tuple[Ints, Flags]:
     """Return each record's time, and whether it is that of the record before it in its stream.
 
     In order: the envelope's, the header's, the time of the record before, the observed time.
     """
-    us, known = headers.time_us[first], headers.timed[first]
+    us, known = headers.time_us[at], headers.timed[at]
     stated = one_chunk(rows["time"])
     if stated.null_count < len(stated):
         enveloped = stated.is_valid().to_numpy(zero_copy_only=False)
@@ -108,11 +108,10 @@ def _times(
         known = known | enveloped
     inherited = np.zeros(len(us), np.bool_)
     observed = rows["observed_time"].cast(pa.int64()).to_numpy()
-    for one, stream in enumerate(streams):
-        mine = np.flatnonzero(number == one)
-        if len(mine) and known[mine[-1]] and known[mine].all():
+    for one, mine in streams_in(number, len(streams)):
+        stream = streams[one]
+        if known[mine].all():
             stream.last_time_us = int(us[mine[-1]])
-        if len(mine) == 0 or known[mine].all():
             continue
         places = np.where(known[mine], np.arange(len(mine)), -1)
         last = np.maximum.accumulate(places)
@@ -130,12 +129,12 @@ def _times(
     return us, inherited
 
 
-def _columns(rows: pa.Table, headers: Headers, first: Ints, settings: ParserSettings) -> dict[str, pa.Array]:
+def _columns(rows: pa.Table, headers: Headers, at: Rows, settings: ParserSettings) -> dict[str, pa.Array]:
     def text(column: str, name: str) -> pa.Array:
         stated = one_chunk(rows[column])
         if not headers.has(name):
             return stated
-        found = headers.spans(name, first).column(empty_is_null=True)
+        found = headers.spans(name, at).column(empty_is_null=True)
         return found if stated.null_count == len(stated) else pc.coalesce(stated, found)
 
     severity = text("severity_text", "level")
@@ -144,13 +143,13 @@ def _columns(rows: pa.Table, headers: Headers, first: Ints, settings: ParserSett
         "service": pc.fill_null(service, settings.service or "unknown") if service.null_count else service,
         "component": text("component", "component"),
         "severity_text": severity,
-        "severity_number": _severity_numbers(rows, severity, headers, first),
+        "severity_number": _severity_numbers(rows, severity, headers, at),
         "trace_id": text("trace_id", "trace_id"),
         "span_id": text("span_id", "span_id"),
     }
 
 
-def _severity_numbers(rows: pa.Table, severity: pa.Array, headers: Headers, first: Ints) -> pa.Array:
+def _severity_numbers(rows: pa.Table, severity: pa.Array, headers: Headers, at: Rows) -> pa.Array:
     """Return severity numbers: the envelope's, that of the level as written, or that of a syslog priority."""
     stated = one_chunk(rows["severity_number"])
     numbers = _numbers(severity)
@@ -158,7 +157,7 @@ def _severity_numbers(rows: pa.Table, severity: pa.Array, headers: Headers, firs
         numbers = pc.coalesce(stated, numbers)
     if not headers.has("priority"):
         return numbers
-    coded = headers.spans("priority", first).column().dictionary_encode()
+    coded = headers.spans("priority", at).column().dictionary_encode()
     known = [syslog_severity_number(int(text)) if text else None for text in coded.dictionary.to_pylist()]
     return pc.coalesce(numbers, pa.array(known, pa.int8()).take(coded.indices))
 

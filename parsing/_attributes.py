@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from parsing._columns import Bytes, Flags, Ints, Spans, appended, one_chunk
+from parsing._columns import Bytes, Flags, Ints, Rows, Spans, appended, one_chunk
 from parsing._headers import Headers
 from telemetry import ATTRIBUTES
 
@@ -20,15 +20,15 @@ _FLAGS = (("faultline.year", "assumed"), ("faultline.date", "assumed"), ("faultl
 _ENTRY = pa.struct([pa.field("key", pa.string(), nullable=False), pa.field("value", pa.string())])
 
 
-def attribute_column(rows: pa.Table, headers: Headers, first: Ints, inherited: Flags) -> pa.Array:
-    """Return the attributes of records (map column) whose first lines are `rows`, at `first` within `headers`.
+def attribute_column(rows: pa.Table, headers: Headers, at: Rows, inherited: Flags) -> pa.Array:
+    """Return the attributes of records (map column) whose first lines are `rows`, `at` within `headers`.
 
     `inherited`: the record's time is that of the record before it.
     """
     from_header = True
     if rows["time"].null_count < len(rows):
         from_header = one_chunk(rows["time"]).is_null().to_numpy(zero_copy_only=False)
-    flags = (headers.year_assumed[first] & from_header, headers.date_assumed[first] & from_header, inherited)
+    flags = (headers.year_assumed[at] & from_header, headers.date_assumed[at] & from_header, inherited)
     old = one_chunk(rows["attributes"])
     names = [name for name in _ATTRIBUTE_OF if headers.has(name)]
     set_flags = [(said, flag) for said, flag in zip(_FLAGS, flags, strict=True) if flag.any()]
@@ -36,14 +36,14 @@ def attribute_column(rows: pa.Table, headers: Headers, first: Ints, inherited: F
         return old
     constants = [_ATTRIBUTE_OF[name] for name in names] + [key for (key, _), _ in set_flags]
     keys = Spans(*appended(np.zeros(0, np.uint8), constants))
-    values = [headers.spans(name, first) for name in names]
+    values = [headers.spans(name, at) for name in names]
     data = headers.data
     if set_flags:
         data, begins, ends = appended(data, [value for (_, value), _ in set_flags])
         values += [Spans(data, b * flag, e * flag) for b, e, (_, flag) in zip(begins, ends, set_flags, strict=True)]
-    added = _Entries.of(keys, data, values, len(first))
+    added = _Entries.of(keys, data, values, rows.num_rows)
     if headers.extra or old.null_count < len(old):
-        return added.merged(old, headers.extra, first)
+        return added.merged(old, headers.extra, np.arange(len(headers.matched))[at])
     return added.column()
 
 

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 Bytes = NDArray[np.uint8]
 Ints = NDArray[np.int64]
 Flags = NDArray[np.bool_]
+Rows = Ints | slice
+"""Which rows; a slice where they lie together, so that nothing is copied."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,7 @@ class Spans:
         """Return one text."""
         return self.data[self.begins[row] : self.ends[row]].tobytes().decode()
 
-    def take(self, rows: Ints) -> "Spans":
+    def take(self, rows: Rows) -> "Spans":
         """Return the texts of some rows."""
         return Spans(self.data, self.begins[rows], self.ends[rows])
 
@@ -111,6 +113,14 @@ def distinct(numbers: Ints) -> tuple[Ints, Ints]:
     place = np.empty(most, np.int64)
     place[used] = np.arange(len(used))
     return used, place[numbers]
+
+
+def streams_in(number: Ints, count: int) -> list[tuple[int, Ints]]:
+    """Return each of `count` numbers that some row has, with its rows."""
+    if count == 1:
+        return [(0, np.arange(len(number)))] if len(number) else []
+    found = ((one, np.flatnonzero(number == one)) for one in range(count))
+    return [(one, rows) for one, rows in found if len(rows)]
 
 
 def one_chunk(column: Any) -> pa.Array:

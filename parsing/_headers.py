@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 import re2
 from numpy.typing import NDArray
 
-from parsing._columns import Bytes, Flags, Ints, Spans, appended
+from parsing._columns import Bytes, Flags, Ints, Rows, Spans, appended
 from parsing._layouts import LEVEL_WORDS, Layout, compiled, pattern_layout
 from parsing._program import program
 from parsing._settings import ParserSettings
@@ -75,7 +75,7 @@ class Headers:
         """Return whether some row may have this field."""
         return bool(self.seen[_PLACE[name]])
 
-    def spans(self, name: str, rows: Ints) -> Spans:
+    def spans(self, name: str, rows: Rows) -> Spans:
         """Return a field of some rows."""
         place = _PLACE[name]
         return Spans(self.data, self.begins[place][rows], self.ends[place][rows])

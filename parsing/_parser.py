@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from parsing._assemble import Records, logs_table
-from parsing._columns import Ints, Spans, distinct, one_chunk
+from parsing._columns import Ints, Spans, distinct, one_chunk, streams_in
 from parsing._fit import fit_column, recipe
 from parsing._headers import HeaderReader, Headers
 from parsing._miner import Change, Miner
@@ -150,8 +150,8 @@ class Parser:
     ) -> Parsed:
         if keep == 0:
             return Parsed(LOGS.empty_table(), TEMPLATES.empty_table(), LINEAGE.empty_table(), next)
-        for one in np.unique(number[:keep]):
-            self.stream(names[one]).headed = bool(headed[:keep][number[:keep] == one].any())
+        for one, mine in streams_in(number[:keep], len(names)):
+            self.stream(names[one]).headed = bool(headed[mine].any())
         records = Records.build(
             rows, keep, headers, starts, number, [self.stream(name) for name in names], self.settings
         )
@@ -162,11 +162,11 @@ class Parser:
         texts: list[str] = []
         template = np.zeros(count, np.int64)
         lineage: list[dict[str, Any]] = []
-        for one in np.unique(records.stream):
+        for one, mine in streams_in(records.stream, len(names)):
             stream = self.stream(names[one])
-            mine = np.flatnonzero(records.stream == one)
             stream.miner.tidy()
-            numbers, changes = stream.miner.assign(records.messages.take(mine))
+            whole = len(mine) == count
+            numbers, changes = stream.miner.assign(records.messages if whole else records.messages.take(mine))
             several = np.flatnonzero(records.tailed[mine])
             lineage += self._lineage(stream, numbers, several, changes, mine, records)
             base = len(texts)

@@ -126,8 +126,10 @@ def read_times(texts: Spans, layout: TimeLayout, observed_us: Ints, year: int | 
 
     rows = len(texts)
     fields, widths = layout.reading
-    observed_days = observed_us // _DAY_US
-    years = np.full(rows, year, np.int64) if year is not None else _year_of(observed_days)
+    observed_days = years = np.zeros(rows, np.int64)
+    if layout.lacks_year or not layout.dated:
+        observed_days = observed_us // _DAY_US
+        years = np.full(rows, year, np.int64) if year is not None else _year_of(observed_days)
     us, zoned = np.empty(rows, np.int64), np.zeros(rows, np.bool_)
     parse_times(texts.data, texts.begins, texts.ends, fields, widths, years, observed_days, us, zoned)
     if layout.lacks_year and year is None:
