@@ -45,8 +45,8 @@ def drain3_default(lines: Sequence[str], headers: bool) -> list[str]:
 
 def drain3_masked(lines: Sequence[str], headers: bool) -> list[str]:
     """The same with the six masks of Drain3's own examples, in this order: hex ids, IP addresses, hex sequences (two
-    patterns), hex numbers, numbers. A mask's name, and Drain3's own `<:*:>`, become `<*>` in the template. The patterns are in
-    benchmarks/baselines/drain.py."""
+    patterns), hex numbers, numbers. A mask's name, and Drain3's own `<:*:>`, become `<*>` in the template. The patterns
+    are in benchmarks/baselines/drain.py."""
     return _templates(lines, miner(masked=True))
 
 

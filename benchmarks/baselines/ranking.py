@@ -1,4 +1,4 @@
-"""Root cause rankers to compare with. Each takes the Evidence that ours takes and returns (service, signal, score) rows.
+"""Root cause rankers to compare with. Each takes the Evidence that ours takes, and returns (service, signal, score)s.
 
 They look at metrics alone. A = rows from the onset on, R = rows before it and those of normal operation where the case
 has them; without an onset both are all rows. A service has the highest score of its signals.
@@ -59,8 +59,8 @@ def robust(evidence: "Evidence") -> Ranking:
 
 def granger_pagerank(evidence: "Evidence") -> Ranking:
     """Plain Granger + PageRank: all pairs of series are tested (ssr F test, best p of lags 1 to 3 times 3, significant
-    below .05) on R and A in order of time, gaps carried forward; edges point from effect to cause, and PageRank (damping
-    .85, uniform restart) of the graph ranks the signals. No signal is scored by how far it moved."""
+    below .05) on R and A in order of time, gaps carried forward; edges point from effect to cause, and PageRank
+    (damping .85, uniform restart) of the graph ranks the signals. No signal is scored by how far it moved."""
     import networkx as nx
 
     found = _metrics(evidence)

@@ -20,8 +20,8 @@ def write_report(report: Path, meta: dict[str, Any], figures: Sequence[Figure]) 
     results.json: `meta` (revision, versions, machine, seed, data, date, tasks, methods, not_measured) and `results`, a
     flat list of {task, dataset, method, setting, metric, value, n, low, high}; value, low and high may be null. The
     mean over data sets has the dataset "mean". `not_measured` gives the reason of each value that is null.
-    cases.json: for figures made of cases, the value of each case, or [over, under] where the figure is `scale` x a ratio
-    of sums.
+    cases.json: for figures made of cases, the value of each case, or [over, under] where the figure is `scale` x a
+    ratio of sums.
     """
     missing = [dict(zip(_KEY, figure.key, strict=True), why=figure.why) for figure in figures if figure.why]
     document = {"meta": meta | {"not_measured": missing}, "results": [figure.row() for figure in figures]}

@@ -187,7 +187,7 @@ def _nab(place: Place, series: dict[str, Any], quiet: bool) -> list[Figure]:
 
 
 def _once(scores: Floats) -> Floats:
-    """Return the scores that are higher than all of the last REFRACTORY before them; NaN instead of the others."""
+    """Return the scores that are higher than all of the last REFRACTORY before them; -inf instead of the others."""
     filled = np.where(np.isnan(scores), -np.inf, scores)
     before = sliding_window_view(np.concatenate((np.full(REFRACTORY, -np.inf), filled[:-1])), REFRACTORY).max(axis=1)
-    return np.where(filled > before, scores, np.nan)
+    return np.where(filled > before, filled, -np.inf)

@@ -21,6 +21,7 @@ COMMANDS = {
     "simulate": "Write the telemetry of a simulated shop, with faults whose cause is known.",
     "parse": "Turn log files into one row a line: time, level, message, template.",
     "detect": "Score every value of a metrics file, by what came before it.",
+    "detect-sessions": "Score log sessions by how often each event occurs in them.",
     "rca": "Rank the services of a recorded failure: which one caused it?",
     "incidents": "List incidents, or show one with its suspects and their evidence.",
     "sql": "Query the stored tables with SQL (DuckDB).",
@@ -28,6 +29,7 @@ COMMANDS = {
     "doctor": "Check this machine and the store, and say what is missing.",
     "dashboard": "Open the dashboard on the stored tables.",
     "datasets": "List, download or check the data sets of the benchmarks.",
+    "bench": "Measure what ships beside named baselines, on labelled data.",
     "compact": "Merge the small files of the tables and drop those no longer needed.",
 }
 
@@ -41,7 +43,8 @@ class _LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        command = getattr(importlib.import_module(f"faultline.cli.{cmd_name}"), cmd_name)
+        name = cmd_name.replace("-", "_")
+        command = getattr(importlib.import_module(f"faultline.cli.{name}"), name)
         assert isinstance(command, click.Command)
         return command
 
