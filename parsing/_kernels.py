@@ -76,18 +76,19 @@ def _wild_word(data, start, end):  # type: ignore[no-untyped-def]
 @compiled
 def fingerprint(data, start, end):  # type: ignore[no-untyped-def]
     """Hash the shape of data[start:end]: words with a digit count as one wildcard, runs of space as one space."""
-    begin = start
+    begin = np.uint64(start)
+    stop = np.uint64(end)
     state = _BASIS
     word = _BASIS
     in_word = False
     digit = False
     space = False
     words = 0
-    for i in range(start, end + 1):
-        kind = KIND[data[i]] if i < end else np.uint8(_SPACE)
+    for i in range(begin, stop + np.uint64(1)):  # unsigned: no check for places counted from the end
+        kind = KIND[data[i]] if i < stop else np.uint8(_SPACE)
         if kind >= _LETTER:
             if not in_word:
-                begin = i
+                begin = np.uint64(i)
             in_word = True
             digit = digit or kind == _DIGIT
             word = (word ^ np.uint64(data[i])) * _PRIME
@@ -96,7 +97,7 @@ def fingerprint(data, start, end):  # type: ignore[no-untyped-def]
             if space and words > 0:
                 state = _mix(state, np.uint64(32))
             if digit:
-                wild = _wild_word(data, begin, i)
+                wild = _wild_word(data, np.int64(begin), np.int64(i))
                 word = word if wild == 0 else wild
             state = _mix(state, word)
             in_word = False
@@ -229,6 +230,11 @@ def fit(data, row_begins, row_ends, template, literals, literal_offsets, first_l
             j = i
             stop = -1
             while j <= last:
+                if high > low and literals[low] != 32:
+                    place, border, mark = np.uint64(j), np.uint64(last), literals[low]
+                    while place < border and data[place] != mark:
+                        place += np.uint64(1)
+                    j = np.int64(place)
                 stop = _match_at(data, j, last, literals, low, high)
                 if stop >= 0:
                     break
@@ -248,10 +254,9 @@ def fit(data, row_begins, row_ends, template, literals, literal_offsets, first_l
 def gather(data, begins, ends, out, out_offsets):  # type: ignore[no-untyped-def]
     """Copy data[begins[i]:ends[i]] one after the other into `out`."""
     for i in range(begins.size):
-        at = out_offsets[i]
-        for k in range(begins[i], ends[i]):
-            out[at] = data[k]
-            at += 1
+        begin, at = np.uint64(begins[i]), np.uint64(out_offsets[i])
+        for k in range(np.uint64(ends[i]) - begin):  # unsigned: no check for places counted from the end
+            out[at + k] = data[begin + k]
 
 
 @compiled

@@ -45,9 +45,10 @@ def run(code, sets, jumps, entry, data, start, end, saved, stack):  # type: igno
         elif operation == _SPAN:
             among, most = code[pc, 1], at + code[pc, 3]
             least = at + code[pc, 2]
-            stop = min(end, most)
-            while at < stop and sets[among, data[at]]:
-                at += 1
+            place, stop = np.uint64(at), np.uint64(min(end, most))
+            while place < stop and sets[np.uint64(among), data[place]]:  # unsigned: no check for places from the end
+                place += np.uint64(1)
+            at = np.int64(place)
             pc += 1
             good = at >= least
         elif operation == _SWITCH:
