@@ -49,6 +49,7 @@ class Outcome:
     verdict: str
     confidence: float
     detail: str
+    step_s: float = 10.0  # time between two points of the telemetry it was found in
 
 
 @dataclass
@@ -149,16 +150,16 @@ class IncidentBook:
         incident = self._open.get(incident_id)
         if incident is None:
             return changes.tables(ANOMALIES.empty_table())
-        if incident.status == _WATCHED and outcome.score >= self._bar(incident, time_us):
+        if incident.status == _WATCHED and outcome.score >= self._bar(incident, time_us, outcome.step_s):
             incident = self._confirm(incident, outcome, time_us, changes)
         incident.verdict, incident.confidence, incident.suspect = outcome.verdict, outcome.confidence, outcome.suspect
         incident.title = _title(incident)
         changes.event(incident, time_us, "rank", outcome.detail)
         return changes.tables(ANOMALIES.empty_table())
 
-    def _bar(self, incident: _Incident, time_us: int) -> float:
+    def _bar(self, incident: _Incident, time_us: int, step_s: float) -> float:
         ages, scores = zip(*self.settings.confirm, strict=True)
-        return float(np.interp((time_us - incident.opened) / _SECOND, ages, scores))
+        return float(np.interp((time_us - incident.opened) / _SECOND / max(1.0, step_s / 10.0), ages, scores))
 
     def _confirm(self, watched: _Incident, outcome: Outcome, time_us: int, changes: _Changes) -> _Incident:
         """Open an incident, or let an open one with the same first suspect take the services over."""
@@ -288,6 +289,11 @@ class IncidentBook:
 
     def _resolve(self, end_us: int, changes: _Changes) -> None:
         for incident in list(self._open.values()):
+            if incident.status == _WATCHED and end_us - incident.opened >= self.settings.give_up_s * _SECOND:
+                for service in incident.services:
+                    self._signs.pop(service, None)
+                del self._open[incident.id]
+                continue
             if end_us - incident.last_evidence >= self.settings.quiet_s * _SECOND:
                 if incident.status != _WATCHED:
                     incident.status = "resolved"

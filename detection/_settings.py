@@ -32,15 +32,18 @@ class DetectorSettings:
 class IncidentSettings:
     """When anomalies make an incident, and when one ends. Times are in seconds of event time."""
 
-    watch_evidence: float = 3.0
+    watch_evidence: float = 5.0
     """Evidence of one service at which a disturbance is watched, which means that its suspects are ranked."""
+    give_up_s: int = 900
+    """A disturbance watched for so long without becoming an incident is how things are: it is watched no more."""
     watch_every_s: tuple[int, ...] = (60, 30)
     """A watched disturbance is ranked in every window up to the first age, and this many seconds apart from then on."""
     confirm: tuple[tuple[int, float], ...] = ((0, 2.8), (20, 2.2), (40, 1.9), (60, 1.7), (100, 1.35))
     """(age in seconds, score of the first suspect) at which a watched disturbance becomes an incident.
 
     A ranking pools all evidence since the onset: that of a passing disturbance fades while that of a fault grows, so
-    what lasts may be weaker. Between two ages the bar falls in a straight line; the last one holds on.
+    what lasts may be weaker. Between two ages the bar falls in a straight line; the last one holds on. Ages are for
+    telemetry every 10 s or more often; where points are further apart, they stretch in proportion.
     """
     join_evidence: float = 2.5
     """Evidence of a service at which it belongs to the incident of a neighbour."""

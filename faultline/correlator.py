@@ -18,12 +18,13 @@ import structlog
 
 from faultline import windows
 from faultline.worker import MAX_SPAN_US
-from telemetry import CorruptState, FaultlineError, Window
+from telemetry import CorruptState, EvidenceError, FaultlineError, Window
 
 if TYPE_CHECKING:
-    from detection import IncidentUpdate
+    from detection import IncidentUpdate, Outcome
     from faultline.own_metrics import OwnMetrics
     from faultline.settings import Settings
+    from rca import Diagnosis
     from storage import Reader, Snapshot, Store
 
 log = structlog.get_logger()
@@ -210,16 +211,14 @@ class Correlator:
             until=now,
             step_us=self._width,
         )
-        diagnosis = diagnose(evidence)
-        first = diagnosis.suspects[0] if diagnosis.suspects else None
-        outcome = Outcome(
-            first.service if first else None,
-            first.score if first else 0.0,
-            diagnosis.verdict,
-            diagnosis.confidence,
-            diagnosis.top,
-        )
-        self._emit(self._book.diagnosed(incident_id, now, outcome), window.start)
+        try:
+            diagnosis = diagnose(evidence)
+        except EvidenceError as error:  # nothing to compare with: after a gap, or at the very beginning
+            nothing = Outcome(None, 0.0, "insufficient_evidence", 0.0, str(error))
+            self._emit(self._book.diagnosed(incident_id, now, nothing), window.start)
+            return
+        said = self._book.diagnosed(incident_id, now, _outcome(diagnosis, _step_s(evidence.metrics, self._width)))
+        self._emit(said, window.start)
         if incident_id in self._book.open:
             self._output.add("suspects", suspects_table(incident_id, now, diagnosis), window.start)
 
@@ -293,6 +292,20 @@ class Correlator:
         rows = self._read(start, snapshot.position)
         cut = windows.cut(rows, start, snapshot.position, self._width, self._canonical)
         self._history = deque(window for window, _ in cut)
+
+
+def _step_s(metrics: pa.Table, width: int) -> float:
+    """Return the usual time between two rounds of metric points in seconds, or the window's length without metrics."""
+    times = np.unique(metrics["time"].cast(pa.int64()).to_numpy() // 1_000_000)
+    return float(np.median(np.diff(times))) if len(times) > 2 else width / 1e6
+
+
+def _outcome(diagnosis: "Diagnosis", step_s: float) -> "Outcome":
+    from detection import Outcome
+
+    first = diagnosis.suspects[0] if diagnosis.suspects else None
+    suspect, score = (first.service, first.score) if first else (None, 0.0)
+    return Outcome(suspect, score, diagnosis.verdict, diagnosis.confidence, diagnosis.top, step_s)
 
 
 _SPAN_COLUMNS = ["time", "duration_us", "trace_id", "span_id", "parent_span_id", "service", "operation", "status"]

@@ -40,16 +40,16 @@ def watch(book: IncidentBook, end: int, evidence: dict[str, float]) -> str:
 
 def test_a_disturbance_is_watched_and_ranked_in_every_window_but_nobody_is_told():
     book = IncidentBook()
-    first = watch(book, 100 * S, {"cart": 4.0})
-    assert watch(book, 110 * S, {"cart": 4.0}) == first
+    first = watch(book, 100 * S, {"cart": 6.0})
+    assert watch(book, 110 * S, {"cart": 6.0}) == first
     assert book.open == []
-    tagged = book.update(120 * S, anomalies(120 * S, {"cart": 4.0}), CALLS).anomalies
+    tagged = book.update(120 * S, anomalies(120 * S, {"cart": 6.0}), CALLS).anomalies
     assert tagged["incident_id"].null_count == len(tagged)
 
 
 def test_too_little_evidence_is_not_even_watched():
     book = IncidentBook()
-    assert book.update(100 * S, anomalies(100 * S, {"cart": 2.9}), CALLS).rank == []
+    assert book.update(100 * S, anomalies(100 * S, {"cart": 4.9}), CALLS).rank == []
 
 
 @pytest.mark.parametrize(
@@ -58,9 +58,9 @@ def test_too_little_evidence_is_not_even_watched():
 )
 def test_what_lasts_may_be_weaker(age: int, score: float, opens: bool):
     book = IncidentBook()
-    found = watch(book, 100 * S, {"cart": 4.0})
+    found = watch(book, 100 * S, {"cart": 6.0})
     for later in range(10, age + 1, 10):
-        book.update((100 + later) * S, anomalies((100 + later) * S, {"cart": 4.0}), CALLS)
+        book.update((100 + later) * S, anomalies((100 + later) * S, {"cart": 6.0}), CALLS)
     update = book.diagnosed(found, (100 + age) * S, outcome(score))
     assert (book.open == [found]) is opens
     assert [row["kind"] for row in update.events.to_pylist()] == (["open", "rank"] if opens else [])
@@ -74,7 +74,7 @@ def test_what_lasts_may_be_weaker(age: int, score: float, opens: bool):
 
 def test_a_passing_disturbance_leaves_no_trace():
     book = IncidentBook(IncidentSettings(quiet_s=60))
-    watch(book, 100 * S, {"cart": 4.0})
+    watch(book, 100 * S, {"cart": 6.0})
     nothing = ANOMALIES.empty_table()
     updates = [book.update(end * S, nothing, CALLS) for end in range(110, 300, 10)]
     assert all(len(update.incidents) == len(update.events) == 0 for update in updates)
@@ -83,7 +83,7 @@ def test_a_passing_disturbance_leaves_no_trace():
 
 def test_an_incident_resolves_after_quiet_and_says_so():
     book = IncidentBook(IncidentSettings(quiet_s=60))
-    found = watch(book, 100 * S, {"cart": 4.0})
+    found = watch(book, 100 * S, {"cart": 6.0})
     book.diagnosed(found, 100 * S, outcome(5.0))
     nothing = ANOMALIES.empty_table()
     kinds = [
@@ -95,18 +95,18 @@ def test_an_incident_resolves_after_quiet_and_says_so():
 
 def test_neighbours_join_and_strangers_do_not():
     book = IncidentBook()
-    found = watch(book, 100 * S, {"cart": 4.0})
+    found = watch(book, 100 * S, {"cart": 6.0})
     book.diagnosed(found, 100 * S, outcome(5.0))
-    update = book.update(110 * S, anomalies(110 * S, {"cart": 4.0, "db": 3.0, "mail": 2.6}), CALLS)
+    update = book.update(110 * S, anomalies(110 * S, {"cart": 6.0, "db": 3.0, "mail": 2.6}), CALLS)
     assert [row["kind"] for row in update.events.to_pylist()] == ["join"]
     assert book.services(found) == ["cart", "db"]
 
 
 def test_two_disturbances_with_the_same_suspect_are_one_incident():
     book = IncidentBook()
-    first = watch(book, 100 * S, {"cart": 4.0})
+    first = watch(book, 100 * S, {"cart": 6.0})
     book.diagnosed(first, 100 * S, outcome(5.0))
-    second = next(i for i in book.update(110 * S, anomalies(110 * S, {"mail": 4.0}), CALLS).rank if i != first)
+    second = next(i for i in book.update(110 * S, anomalies(110 * S, {"mail": 6.0}), CALLS).rank if i != first)
     update = book.diagnosed(second, 110 * S, outcome(5.0))
     assert book.open == [first]
     assert [row["kind"] for row in update.events.to_pylist()] == ["join", "rank"]
@@ -115,11 +115,11 @@ def test_two_disturbances_with_the_same_suspect_are_one_incident():
 
 def test_a_restored_book_goes_on_as_the_old_one():
     book = IncidentBook()
-    found = watch(book, 100 * S, {"cart": 4.0})
+    found = watch(book, 100 * S, {"cart": 6.0})
     book.diagnosed(found, 100 * S, outcome(5.0))
     twin = IncidentBook.restore(book.snapshot())
     for end in range(110, 400, 10):
-        rows = anomalies(end * S, {"cart": 4.0, "mail": 3.5} if end < 200 else {})
+        rows = anomalies(end * S, {"cart": 6.0, "mail": 5.5} if end < 200 else {})
         ours, theirs = book.update(end * S, rows, CALLS), twin.update(end * S, rows, CALLS)
         assert ours.rank == theirs.rank
         assert (ours.incidents, ours.events, ours.anomalies) == (theirs.incidents, theirs.events, theirs.anomalies)
