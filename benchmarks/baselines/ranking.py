@@ -120,7 +120,7 @@ def _carried(values: Floats) -> Floats:
     at = np.where(at >= 0, at, np.isfinite(values).argmax(axis=0))
     filled = np.nan_to_num(np.take_along_axis(values, at, axis=0))
     spread = filled.std(axis=0)
-    return (filled - filled.mean(axis=0)) / np.where(spread > 1e-12, spread, np.inf)
+    return np.asarray((filled - filled.mean(axis=0)) / np.where(spread > 1e-12, spread, np.inf))
 
 
 def _granger(z: Floats) -> Floats:

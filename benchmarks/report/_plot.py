@@ -40,7 +40,7 @@ def _bar(one: Figure, top: int, x: Callable[[float], float]) -> str:
     left, right = sorted((x(0.0), x(one.value)))
     middle = top + _ROW / 2 - 2
     kind = "bar ours" if one.method == OURS else "bar"
-    label = f"{one.method} · {one.setting}"
+    label = " · ".join(part for part in (one.method, one.setting) if part)
     whisker = ""
     if one.low is not None and one.high is not None:
         whisker = f'<path class="whisker" d="M{x(one.low):.1f} {middle}H{x(one.high):.1f}"/>'

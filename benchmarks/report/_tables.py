@@ -14,6 +14,8 @@ MAIN = {
 }
 """The figures of a task that are drawn, besides standing in its tables."""
 
+ONE_TABLE = ("throughput",)
+
 _FEW = 8
 """Data sets up to this many are all shown in the summary; of more only the mean."""
 
@@ -30,10 +32,16 @@ class Table:
 
 
 def tables(figures: Sequence[Figure], task: str) -> list[Table]:
-    """Return a task's tables, that of the mean first, then by data set in order of appearance."""
-    names = list(dict.fromkeys(one.dataset for one in figures if one.task == task))
+    """Return a task's tables, that of the mean first, then by data set in order of appearance.
+
+    Measurements of one row or two each (throughput) stand in one table, named by a column.
+    """
+    mine = [one for one in figures if one.task == task]
+    names = list(dict.fromkeys(one.dataset for one in mine))
+    if task in ONE_TABLE:
+        return [_table(task, "all", mine, ("dataset",))] if mine else []
     names.sort(key=lambda name: name != MEAN)
-    return [_table(task, name, [one for one in figures if (one.task, one.dataset) == (task, name)]) for name in names]
+    return [_table(task, name, [one for one in mine if one.dataset == name]) for name in names]
 
 
 def shown_first(found: Sequence[Table]) -> list[Table]:
@@ -41,15 +49,16 @@ def shown_first(found: Sequence[Table]) -> list[Table]:
     return list(found) if len(found) <= _FEW else [one for one in found if one.dataset == MEAN]
 
 
-def _table(task: str, dataset: str, figures: Sequence[Figure]) -> Table:
+def _table(task: str, dataset: str, figures: Sequence[Figure], named: tuple[str, ...] = ()) -> Table:
     metrics = list(dict.fromkeys(one.metric for one in figures))
-    lines: dict[tuple[str, str], dict[str, Figure]] = {}
+    columns = (*named, "setting", "method")
+    lines: dict[tuple[str, ...], dict[str, Figure]] = {}
     for one in figures:
-        lines.setdefault((one.setting, one.method), {})[one.metric] = one
-    settings = list(dict.fromkeys(setting for setting, _ in lines))
-    ordered = sorted(lines.items(), key=lambda line: settings.index(line[0][0]))
+        lines.setdefault(tuple(getattr(one, column) for column in columns), {})[one.metric] = one
+    groups = list(dict.fromkeys(line[:-1] for line in lines))
+    ordered = sorted(lines.items(), key=lambda line: groups.index(line[0][:-1]))
     rows = tuple((*key, _count(cells.values()), *(cell(cells.get(m)) for m in metrics)) for key, cells in ordered)
-    return Table(task, dataset, ("setting", "method", "n", *metrics), rows, tuple(figures))
+    return Table(task, dataset, (*columns, "n", *metrics), rows, tuple(figures))
 
 
 def _count(figures: Iterable[Figure]) -> str:

@@ -1,0 +1,314 @@
+"""Speed and memory: parsing, the whole pipeline, detection, root cause analysis; as ratios to a peer of the same run.
+
+Each measurement has a process of its own, alone on the machine, one thread for the libraries. Corpora are made of the
+labelled systems' messages with values drawn afresh for each line (benchmarks/_corpus.py). What is compiled at the first
+use is compiled before the clock starts. Seconds are wall time; memory is the peak of the process, corpus included.
+"""
+
+import resource
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+from benchmarks import _broker
+from benchmarks._corpus import fresh_lines, with_headers
+from benchmarks._figures import Figure, Place
+from benchmarks._methods import OURS
+from benchmarks._plan import Measured, Plan, Unit
+from benchmarks.baselines.drain import miner
+from benchmarks.datasets import CORRECTED, parsing_sets
+from telemetry import LINES, WINDOW_METRICS
+
+if TYPE_CHECKING:
+    from ingest import Source
+
+FOLDERS = ("parsing",)
+DRAIN, CONSUMER, KNN, GRANGER = "Drain3 masked", "plain consumer loop", "PyOD KNN", "statsmodels Granger"
+PARSE, FILES, DETECT, RCA = "parse", "pipeline from files", "detection", "rca"
+KAFKA = {"pipeline from Kafka, 1 line a message": 1, "pipeline from Kafka, 500 lines a message": 500}
+SIZES = (20, 50, 100, 300)
+_ROWS = 600
+_BATCH = 8_000
+_PAIRS = 60
+_POINTS = (10_000, 60)
+_KNN_POINTS = 4_000
+_WARM = 2_000
+_DRAIN_LINES = 60_000
+
+
+def methods() -> dict[str, str]:
+    """Return what each method does."""
+    return {
+        OURS: "The stage itself: parsing.Parser in batches of 8,000 lines (messages, parameters included); "
+        "faultline.pipeline with source, parsing, Delta tables, detection and incidents, to the last commit; "
+        f"detection.MetricScorer, {_POINTS[0]:,} series at a time; rca.diagnose on metrics alone, {_ROWS} rows.",
+        DRAIN: "Stock Drain3 0.9.11 with the masks of its examples, one miner a source, templates only (no headers, "
+        f"parameters or storage), on at most {_DRAIN_LINES:,} of the lines.",
+        CONSUMER: "kafka-python's consumer polled in a loop that counts lines.",
+        KNN: f"The baseline of the detection task, on one series of {_KNN_POINTS:,} points.",
+        GRANGER: "statsmodels.tsa.stattools.grangercausalitytests over all ordered pairs, lags 1 to 3, on standardised "
+        f"series; extrapolated from {_PAIRS} pairs where there are more.",
+    }
+
+
+def units(plan: Plan) -> list[Unit]:
+    """List the measurements."""
+    _messages(plan.data)
+    wanted = [(PARSE, OURS), (PARSE, DRAIN), (FILES, OURS), (DETECT, OURS), (DETECT, KNN)]
+    if plan.bootstrap:
+        wanted += [(kind, method) for kind in KAFKA for method in (OURS, CONSUMER)]
+    wanted += [(f"{RCA}, {size} series", method) for size in SIZES for method in (OURS, GRANGER)]
+    return [Unit("throughput", kind, "", method, alone=True) for kind, method in wanted]
+
+
+@lru_cache(maxsize=1)
+def _messages(data: Path) -> dict[str, list[str]]:
+    return {one.system: one.messages.to_pylist() for one in parsing_sets(data, CORRECTED)}
+
+
+def _corpus(plan: Plan, lines: int) -> dict[str, list[str]]:
+    found = _messages(plan.data)
+    return {name: fresh_lines(texts, lines // len(found), plan.seed) for name, texts in found.items()}
+
+
+def measure(unit: Unit, plan: Plan) -> dict[str, Any]:
+    """Do one measurement."""
+    kind, method = unit.dataset, unit.method
+    if kind == PARSE:
+        found = _parse(plan) if method == OURS else _drain(plan)
+    elif kind == FILES:
+        found = _pipeline_files(plan)
+    elif kind in KAFKA:
+        found = _kafka(plan, KAFKA[kind], method)
+    elif kind == DETECT:
+        found = _detect(plan) if method == OURS else _knn(plan)
+    else:
+        size = int(kind.split()[1])
+        found = _diagnose(plan, size) if method == OURS else _statsmodels(plan, size)
+    return found | {"peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
+
+
+def _parse(plan: Plan) -> dict[str, Any]:
+    from parsing import Parser, ParserSettings
+
+    def parser() -> Any:
+        return Parser(ParserSettings(format="message"))
+
+    corpus = _corpus(plan, plan.lines)
+    for lines in corpus.values():
+        parser().process(_table(lines[:_WARM], 0), _WARM, True)
+    sources = {}
+    for name, lines in corpus.items():
+        batches = [_table(lines[at : at + _BATCH], at) for at in range(0, len(lines), _BATCH)]
+        fresh = parser()
+        began = time.perf_counter()
+        for number, batch in enumerate(batches, 1):
+            fresh.process(batch, number * _BATCH, number == len(batches))
+        sources[name] = [len(lines), time.perf_counter() - began]
+    distinct = np.mean([len(set(lines)) / len(lines) for lines in corpus.values()])
+    return {"sources": sources, "distinct": float(distinct)}
+
+
+def _table(lines: Sequence[str], first: int) -> pa.Table:
+    n = len(lines)
+    columns = {
+        "observed_time": pa.array(np.full(n, 1_767_600_000_000_000))
+        .cast(pa.timestamp("us"))
+        .cast(LINES.field("observed_time").type),
+        "service": pa.array(["corpus"] * n, pa.string()),
+        "body": pa.array(lines, pa.string()),
+        "source": pa.array(["corpus"] * n, LINES.field("source").type),
+        "partition": pa.array(np.zeros(n, np.int32)),
+        "offset": pa.array(np.arange(first, first + n)),
+        "line": pa.array(np.arange(first + 1, first + n + 1)),
+        "structured": pa.array(np.zeros(n, np.bool_)),
+    }
+    return pa.table([columns.get(f.name, pa.nulls(n, f.type)) for f in LINES], schema=LINES)
+
+
+def _drain(plan: Plan) -> dict[str, Any]:
+    sources = {}
+    for name, lines in _corpus(plan, min(plan.lines, _DRAIN_LINES)).items():
+        fresh = miner(masked=True)
+        began = time.perf_counter()
+        for line in lines:
+            fresh.add_log_message(line)
+        sources[name] = [len(lines), time.perf_counter() - began]
+    return {"sources": sources}
+
+
+def _pipeline_files(plan: Plan) -> dict[str, Any]:
+    from ingest import FilesSource
+
+    corpus = _corpus(plan, plan.lines)
+    with tempfile.TemporaryDirectory(prefix="faultline-bench-") as folder:
+        logs = Path(folder) / "logs"
+        logs.mkdir()
+        for name, lines in corpus.items():
+            (logs / f"{name.lower()}.log").write_text("\n".join(with_headers(lines)) + "\n", encoding="utf-8")
+        return _run(lambda: FilesSource([logs], once=True), Path(folder), plan.lines)
+
+
+def _run(source: Callable[[], "Source"], folder: Path, lines: int) -> dict[str, Any]:
+    from faultline.pipeline import run_pipeline
+    from faultline.settings import Settings
+    from storage import Store
+
+    settings = Settings(store=str(folder / "store"))
+    settings.parser()
+    store = Store.open(folder / "store")
+    began = time.perf_counter()
+    done = run_pipeline(source(), store, settings, once=True, stop=threading.Event())
+    took = time.perf_counter() - began
+    return {"sources": {"all": [done.total.read, took]}}
+
+
+def _kafka(plan: Plan, per_message: int, method: str) -> dict[str, Any]:
+    from ingest import KafkaSource
+
+    assert plan.bootstrap is not None
+    corpus = {name: list(with_headers(lines)) for name, lines in _corpus(plan, plan.lines).items()}
+    count = sum(map(len, corpus.values()))
+    topic = _broker.fill_topic(plan.bootstrap, corpus, per_message)
+    if method == CONSUMER:
+        return {"sources": {"all": [count, _broker.consume(plan.bootstrap, topic, count)]}}
+    with tempfile.TemporaryDirectory(prefix="faultline-bench-") as folder:
+        return _run(lambda: KafkaSource(plan.bootstrap or "", [topic], group=None, once=True), Path(folder), count)
+
+
+def _detect(plan: Plan) -> dict[str, Any]:
+    from detection import WARM_UP, MetricScorer
+
+    series, windows = _POINTS
+    values = np.random.default_rng(plan.seed).normal(size=(WARM_UP + windows, series))
+    scorer, rows = MetricScorer(), np.arange(series)
+    for point in values[:WARM_UP]:
+        scorer.update(rows, point)
+    sources = {}
+    for number, block in enumerate(np.array_split(values[WARM_UP:], 6)):
+        began = time.perf_counter()
+        for point in block:
+            scorer.update(rows, point)
+        sources[f"part {number}"] = [block.size, time.perf_counter() - began]
+    return {"sources": sources}
+
+
+def _knn(plan: Plan) -> dict[str, Any]:
+    from benchmarks.baselines.series import knn
+
+    values = np.random.default_rng(plan.seed).normal(size=_KNN_POINTS)
+    knn(values[:400], 0)
+    began = time.perf_counter()
+    knn(values, 0)
+    return {"sources": {"all": [len(values), time.perf_counter() - began]}}
+
+
+def _walks(plan: Plan, series: int) -> Any:
+    """Return (rows, series) of series that follow each other: half of each is the one before, a step earlier."""
+    rng = np.random.default_rng(plan.seed)
+    values = rng.normal(size=(_ROWS, series))
+    for at in range(1, series):
+        values[1:, at] += values[:-1, at - 1]
+    values[_ROWS * 4 // 5 :, series // 2] += 8.0
+    return (values - values.mean(axis=0)) / values.std(axis=0)
+
+
+def _diagnose(plan: Plan, series: int) -> dict[str, Any]:
+    from rca import Evidence, diagnose
+
+    values = _walks(plan, series)
+    step, n = 5_000_000, values.size
+    columns = {
+        "time": pa.array(np.repeat(np.arange(_ROWS) * step, series))
+        .cast(pa.timestamp("us"))
+        .cast(WINDOW_METRICS.field("time").type),
+        "service": pa.array([f"service{at % series // 4}" for at in range(n)], pa.string()),
+        "metric": pa.array([f"metric{at % series % 4}" for at in range(n)], pa.string()),
+        "value": pa.array(values.ravel()),
+    }
+    table = pa.table([columns[f.name] for f in WINDOW_METRICS], schema=WINDOW_METRICS)
+    evidence = Evidence(metrics=table, onset=_ROWS * 4 // 5 * step)
+    diagnose(evidence, "granger")
+    return {"seconds": [_timed(lambda: diagnose(evidence, "granger")) for _ in range(3)]}
+
+
+def _statsmodels(plan: Plan, series: int) -> dict[str, Any]:
+    if find_spec("statsmodels") is None:
+        return {"why": "statsmodels is not installed"}
+    from statsmodels.tsa.stattools import grangercausalitytests
+
+    values = _walks(plan, series)
+    every = [(i, j) for i in range(series) for j in range(series) if i != j]
+    picked = np.random.default_rng(plan.seed).choice(len(every), min(_PAIRS, len(every)), replace=False)
+    pairs = [np.ascontiguousarray(values[:, [every[at][1], every[at][0]]]) for at in picked]
+    grangercausalitytests(pairs[0], 3)
+    seconds = _timed(lambda: [grangercausalitytests(pair, 3) for pair in pairs])
+    return {"seconds": [seconds * len(every) / len(pairs)]}
+
+
+def _timed(call: Callable[[], Any]) -> float:
+    began = time.perf_counter()
+    call()
+    return time.perf_counter() - began
+
+
+def figures(found: Measured, plan: Plan) -> list[Figure]:
+    """Return speeds, seconds, memory, and ratios to the peer."""
+    measured = {(unit.dataset, unit.method): one for unit, one in found}
+    result = [one for key, parts in measured.items() for one in _own(Place("throughput", *key, "", plan.seed), parts)]
+    for kind, peer, other in _peers(measured):
+        ours, theirs = measured[kind, OURS], measured[other, peer]
+        place = Place("throughput", kind, OURS, peer, plan.seed)
+        if "seconds" in ours and "seconds" in theirs:
+            ratio = float(np.median(theirs["seconds"]) / np.median(ours["seconds"]))
+            result.append(place.one("ratio:seconds", ratio, len(ours["seconds"])))
+        elif "sources" in ours and "sources" in theirs:
+            metric = "ratio:points_per_s" if kind == DETECT else "ratio:lines_per_s"
+            result.append(_ratio(place, metric, ours["sources"], theirs["sources"]))
+    if not plan.bootstrap:
+        for kind in KAFKA:
+            place = Place("throughput", kind, OURS, "", plan.seed)
+            result.append(place.missing("lines_per_s", "no broker given (--bootstrap HOST:PORT)"))
+    return result
+
+
+def _peers(measured: dict[tuple[str, str], Any]) -> Iterator[tuple[str, str, str]]:
+    """Yield what is compared: a measurement, its peer, and the measurement the peer's figure comes from."""
+    yield PARSE, DRAIN, PARSE
+    yield FILES, DRAIN, PARSE
+    yield DETECT, KNN, DETECT
+    for kind, method in measured:
+        if method in (CONSUMER, GRANGER):
+            yield kind, method, kind
+
+
+def _own(place: Place, parts: dict[str, Any]) -> list[Figure]:
+    if "why" in parts:
+        return [place.missing("seconds", parts["why"])]
+    result = []
+    if "seconds" in parts:
+        values = parts["seconds"]
+        result.append(place.one("seconds", float(np.median(values)), len(values), min(values), max(values)))
+    else:
+        metric = "points_per_s" if place.dataset == DETECT else "lines_per_s"
+        result.append(place.ratio(metric, parts["sources"]))
+    if "distinct" in parts:
+        result.append(place.one("distinct_share", parts["distinct"], len(parts["sources"])))
+    return [*result, place.one("peak_memory_mib", parts["peak_mib"], 1)]
+
+
+def _ratio(place: Place, metric: str, ours: dict[str, Any], theirs: dict[str, Any]) -> Figure:
+    """Return our speed over theirs, with an interval where both went through the same sources."""
+    if ours.keys() == theirs.keys() and len(ours) > 1:
+        parts = {name: [theirs[name][1] / theirs[name][0], ours[name][1] / ours[name][0]] for name in ours}
+        return place.ratio(metric, parts)  # seconds a line, each source weighing the same
+    speeds = [sum(one[0] for one in side.values()) / sum(one[1] for one in side.values()) for side in (ours, theirs)]
+    return place.one(metric, speeds[0] / speeds[1], 1)
