@@ -32,7 +32,7 @@ class DetectorSettings:
 class IncidentSettings:
     """When anomalies make an incident, and when one ends. Times are in seconds of event time."""
 
-    watch_evidence: float = 5.0
+    watch_evidence: float = 3.0
     """Evidence of one service at which a disturbance is watched, which means that its suspects are ranked."""
     give_up_s: int = 900
     """A disturbance watched for so long without becoming an incident is how things are: it is watched no more."""

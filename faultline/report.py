@@ -56,20 +56,21 @@ class SeedResult:
 def run_report(
     seeds: Sequence[int], report: Path, settings: "Settings", on_progress: Callable[[int, int], None] | None = None
 ) -> dict[str, Any]:
-    """Run all seeds, write report.json and report.md into `report`, and return what report.json holds."""
+    """Run all seeds and return what report.json holds; it and report.md in `report` grow with each seed done."""
     import os
 
-    results = []
+    results: list[SeedResult] = []
+    document: dict[str, Any] = {}
+    report.mkdir(parents=True, exist_ok=True)
     with ProcessPoolExecutor(max_workers=min(len(seeds), os.cpu_count() or 1)) as pool:
         futures = [pool.submit(run_seed, seed, settings) for seed in seeds]
         for future in as_completed(futures):
             results.append(future.result())
+            document = _document(sorted(results, key=lambda result: result.seed))
+            (report / "report.json").write_bytes(orjson.dumps(document, option=orjson.OPT_INDENT_2))
+            (report / "report.md").write_text(_markdown(document), encoding="utf-8")
             if on_progress:
                 on_progress(len(results), len(seeds))
-    document = _document(sorted(results, key=lambda result: result.seed))
-    report.mkdir(parents=True, exist_ok=True)
-    (report / "report.json").write_bytes(orjson.dumps(document, option=orjson.OPT_INDENT_2))
-    (report / "report.md").write_text(_markdown(document), encoding="utf-8")
     return document
 
 

@@ -49,7 +49,7 @@ def test_a_disturbance_is_watched_and_ranked_in_every_window_but_nobody_is_told(
 
 def test_too_little_evidence_is_not_even_watched():
     book = IncidentBook()
-    assert book.update(100 * S, anomalies(100 * S, {"cart": 4.9}), CALLS).rank == []
+    assert book.update(100 * S, anomalies(100 * S, {"cart": 2.9}), CALLS).rank == []
 
 
 @pytest.mark.parametrize(
