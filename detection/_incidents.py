@@ -196,6 +196,9 @@ class IncidentBook:
         """How many incidents have not resolved."""
         return len(self.open)
 
+    def __contains__(self, incident_id: object) -> bool:
+        return incident_id in self._open
+
     def services(self, incident_id: str) -> list[str]:
         """Return the services of an unresolved incident, in order of joining. Raises KeyError."""
         return list(self._open[incident_id].services)
@@ -226,20 +229,29 @@ class IncidentBook:
     ) -> None:
         """Keep incidents alive whose services are still anomalous, and let anomalous neighbours join."""
         present = set(pc.unique(anomalies["service"]).to_pylist())
-        taken = self._members()
-        for service in sorted(present - set(taken), key=lambda s: (-weights[s], s)):
+        taken = self._held(end_us)
+        for service in sorted(present - taken, key=lambda s: (-weights[s], s)):
             if weights[service] < self.settings.join_evidence:
                 continue
-            fresh = [
-                i for i in self._open.values() if end_us - i.last_evidence <= self.settings.join_within_s * _SECOND
-            ]
-            hosts = [incident for incident in fresh if graph.near(service, incident.services)]
+            hosts = [i for i in self._open.values() if self._spreads(i, end_us) and graph.near(service, i.services)]
             if hosts:
                 self._join(hosts[0], service, weights[service], end_us, changes)
+        strong = {service for service in present if weights[service] >= self.settings.watch_evidence}
+        newest = self._members()
         for incident in self._open.values():
-            if present & set(incident.services):
+            if any(newest[service] == incident.id for service in strong & set(incident.services)):
                 incident.last_evidence = end_us
                 self._judge(incident, end_us, changes)
+
+    def _spreads(self, incident: _Incident, end_us: int) -> bool:
+        """Whether neighbours that stand out now belong to an incident: it is young, and was seen just now."""
+        seen = end_us - incident.last_evidence <= self.settings.join_within_s * _SECOND
+        return seen and end_us - incident.opened <= self.settings.spread_s * _SECOND
+
+    def _held(self, end_us: int) -> set[str]:
+        """Return the services of what is watched and of young incidents; those of older ones may be watched anew."""
+        young = [i for i in self._open.values() if end_us - i.opened <= self.settings.spread_s * _SECOND]
+        return {service for incident in young for service in incident.services}
 
     def _join(self, incident: _Incident, service: str, weight: float, end_us: int, changes: _Changes) -> None:
         incident.services.append(service)
@@ -247,7 +259,7 @@ class IncidentBook:
         changes.rank.append(incident.id)
 
     def _watch_new(self, end_us: int, weights: Mapping[str, float], graph: "_Graph", changes: _Changes) -> None:
-        taken, needed = self._members(), self.settings.join_evidence
+        taken, needed = self._held(end_us), self.settings.join_evidence
         free = {service: weight for service, weight in weights.items() if service not in taken and weight >= needed}
         for cluster in graph.clusters(free):
             lead = self._signs[cluster[0]][_COMBINED_KEY]
@@ -317,11 +329,12 @@ class IncidentBook:
                 changes.rank.append(incident.id)
 
     def _members(self) -> dict[str, str]:
-        """Return the incident or watched disturbance of each service that has one."""
+        """Return the newest incident or watched disturbance of each service that has one."""
         return {service: incident.id for incident in self._open.values() for service in incident.services}
 
     def _tag(self, anomalies: pa.Table) -> pa.Table:
-        members = {service: id_ for service, id_ in self._members().items() if self._open[id_].status != _WATCHED}
+        told = [incident for incident in self._open.values() if incident.status != _WATCHED]
+        members = {service: incident.id for incident in told for service in incident.services}
         ids = pa.array([members.get(service) for service in anomalies["service"].to_pylist()], pa.string())
         return anomalies.set_column(
             anomalies.schema.get_field_index("incident_id"), ANOMALIES.field("incident_id"), ids

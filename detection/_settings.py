@@ -34,8 +34,10 @@ class IncidentSettings:
 
     watch_evidence: float = 3.0
     """Evidence of one service at which a disturbance is watched, which means that its suspects are ranked."""
-    give_up_s: int = 900
-    """A disturbance watched for so long without becoming an incident is how things are: it is watched no more."""
+    give_up_s: int = 240
+    """A disturbance watched for so long without becoming an incident starts anew: what comes later is another one."""
+    spread_s: int = 240
+    """How long after it opened an incident takes in neighbours and keeps its services for itself."""
     watch_every_s: tuple[int, ...] = (60, 30)
     """A watched disturbance is ranked in every window up to the first age, and this many seconds apart from then on."""
     confirm: tuple[tuple[int, float], ...] = ((0, 2.8), (20, 2.2), (40, 1.9), (60, 1.7), (100, 1.35))
@@ -59,7 +61,17 @@ class IncidentSettings:
     """Incidents open at a time; evidence beyond waits until one resolves."""
 
     def __post_init__(self) -> None:
-        _positive(self, "watch_evidence", "join_evidence", "lookback_s", "join_within_s", "quiet_s", "max_open")
+        _positive(
+            self,
+            "watch_evidence",
+            "join_evidence",
+            "lookback_s",
+            "join_within_s",
+            "spread_s",
+            "give_up_s",
+            "quiet_s",
+            "max_open",
+        )
 
 
 def _positive(settings: object, *names: str) -> None:

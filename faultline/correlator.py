@@ -177,7 +177,8 @@ class Correlator:
         update = self._book.update(window.end, anomalies, self._calls)
         self._emit(update, window.start)
         for incident_id in update.rank:
-            self._diagnose(incident_id, window)
+            if incident_id in self._book:  # else one ranked before it has just taken it over
+                self._diagnose(incident_id, window)
 
     def _emit(self, update: "IncidentUpdate", position: int) -> None:
         self._output.add("anomalies", update.anomalies, position)
