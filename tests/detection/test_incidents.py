@@ -113,6 +113,28 @@ def test_two_disturbances_with_the_same_suspect_are_one_incident():
     assert set(book.services(first)) == {"cart", "mail"}
 
 
+def test_a_disturbance_another_took_over_is_known_no_more():
+    book = IncidentBook()
+    first = watch(book, 100 * S, {"cart": 6.0})
+    both = book.update(110 * S, anomalies(110 * S, {"cart": 6.0, "mail": 6.0}), CALLS).rank
+    (second,) = set(both) - {first}
+    book.diagnosed(first, 110 * S, outcome(5.0))
+    book.diagnosed(second, 110 * S, outcome(5.0))
+    assert first in book
+    assert second not in book
+
+
+def test_a_new_disturbance_in_the_services_of_an_old_incident_is_one_of_its_own():
+    book = IncidentBook(IncidentSettings(spread_s=60))
+    old = watch(book, 100 * S, {"cart": 6.0})
+    book.diagnosed(old, 100 * S, outcome(5.0))
+    for end in range(110, 170, 10):
+        book.update(end * S, anomalies(end * S, {"cart": 6.0}), CALLS)
+    new = [i for i in book.update(170 * S, anomalies(170 * S, {"cart": 6.0}), CALLS).rank if i != old]
+    book.diagnosed(new[0], 170 * S, outcome(5.0, suspect="queue"))
+    assert book.open == [old, new[0]]
+
+
 def test_a_restored_book_goes_on_as_the_old_one():
     book = IncidentBook()
     found = watch(book, 100 * S, {"cart": 6.0})
