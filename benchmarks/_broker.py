@@ -4,26 +4,34 @@ import importlib
 import time
 import uuid
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from typing import Any
 
 from telemetry import SourceError
 
 _WAIT_MS = 5_000
+_CONNECT_MS = 10_000
+_PARTITIONS = 4
 
 
 def fill_topic(bootstrap: str, corpus: Mapping[str, Sequence[str]], per_message: int) -> str:
     """Write each service's lines as messages of `per_message` lines, keyed by service; return the new topic's name."""
     kafka = importlib.import_module("kafka")  # only where a broker was named
+    admin_module = importlib.import_module("kafka.admin")
     topic = f"faultline-bench-{uuid.uuid4().hex[:12]}"
+    where = {"bootstrap_servers": bootstrap, "bootstrap_timeout_ms": _CONNECT_MS}
     try:
-        producer = kafka.KafkaProducer(bootstrap_servers=bootstrap, linger_ms=20, acks="all")
-        for service, lines in corpus.items():
-            for at in range(0, len(lines), per_message):
-                producer.send(topic, "\n".join(lines[at : at + per_message]).encode(), key=service.encode())
-        producer.flush()
-        producer.close()
+        with closing(kafka.KafkaAdminClient(**where)) as admin:
+            made = admin_module.NewTopic(topic, num_partitions=_PARTITIONS, replication_factor=1)
+            admin.create_topics([made], raise_errors=True, wait_for_metadata=True)
+        with closing(kafka.KafkaProducer(**where, linger_ms=20, acks="all")) as producer:
+            for service, lines in corpus.items():
+                for at in range(0, len(lines), per_message):
+                    producer.send(topic, "\n".join(lines[at : at + per_message]).encode(), key=service.encode())
+            producer.flush()
     except (kafka.errors.KafkaError, OSError, ValueError) as error:
-        raise SourceError(f"cannot write to Kafka at {bootstrap}: {error}; want a running broker") from error
+        found = str(error) or type(error).__name__
+        raise SourceError(f"cannot write to Kafka at {bootstrap}: {found}; want a running broker") from error
     return topic
 
 

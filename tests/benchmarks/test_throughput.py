@@ -1,0 +1,73 @@
+"""The corpus, and each kind of measurement once, small."""
+
+import math
+import re
+from pathlib import Path
+
+import pytest
+
+from benchmarks import _broker
+from benchmarks._corpus import fresh_lines, with_headers
+from benchmarks._plan import Plan, Unit
+from benchmarks.tasks import throughput
+from telemetry import SourceError
+
+MESSAGES = ["user 17 from 10.0.3.4 id a3f9c2d1 took 0x7f3a ms", "deadbeef café said hello 100%"]
+
+
+def test_lines_do_not_repeat_and_keep_their_shape():
+    lines = fresh_lines(MESSAGES, 1000, seed=1)
+    assert len(lines) == 1000
+    assert len(set(lines[::2])) == 500
+    assert len(set(lines[1::2])) > 100  # three digits only
+    assert lines == fresh_lines(MESSAGES, 1000, seed=1)
+    assert lines != fresh_lines(MESSAGES, 1000, seed=2)
+    mine = {re.sub(r"[0-9a-f]", "", line) for line in lines[::2]}
+    assert len(mine) == 1
+    assert {re.sub(r"\d+", "9", line) for line in lines[1::2]} == {"deadbeef café said hello 9%"}
+
+
+def test_headers_rise():
+    lines = list(with_headers(["x"] * 3))
+    assert lines[0] == "2026-01-05T00:00:00.000Z INFO app.core: x"
+    assert lines == sorted(lines)
+
+
+@pytest.fixture
+def plan(bench_data: Path) -> Plan:
+    return Plan(bench_data, lines=2_000)
+
+
+def test_speeds_and_ratios(plan: Plan, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(throughput, "SIZES", (8,))
+    monkeypatch.setattr(throughput, "_POINTS", (50, 12))
+    units = throughput.units(plan)
+    assert all(unit.alone for unit in units)
+    found = [(unit, throughput.measure(unit, plan)) for unit in units]
+    rows = {(one.dataset, one.method, one.setting, one.metric): one for one in throughput.figures(found, plan)}
+    speed = rows["parse", "faultline", "", "lines_per_s"].value
+    peer = rows["parse", "Drain3 masked", "", "lines_per_s"].value
+    assert 0.2 < rows["parse", "faultline", "Drain3 masked", "ratio:lines_per_s"].value / (speed / peer) < 5
+    assert rows["pipeline from files", "faultline", "Drain3 masked", "ratio:lines_per_s"].value > 0
+    assert rows["detection", "faultline", "PyOD KNN", "ratio:points_per_s"].value > 0
+    assert rows["rca, 8 series", "faultline", "statsmodels Granger", "ratio:seconds"].value > 0
+    assert rows["pipeline from Kafka, 1 line a message", "faultline", "", "lines_per_s"].value is None
+    assert all(one.value > 50 for key, one in rows.items() if key[3] == "peak_memory_mib")
+
+
+@pytest.mark.kafka
+def test_from_kafka(plan: Plan, kafka_broker):
+    asked = Plan(plan.data, lines=2_000, bootstrap=kafka_broker.bootstrap)
+    for kind in throughput.KAFKA:
+        for method in ("faultline", "plain consumer loop"):
+            found = throughput.measure(Unit("throughput", kind, "", method), asked)
+            lines, seconds = found["sources"]["all"]
+            assert lines == 2_000
+            assert math.isfinite(seconds)
+            assert seconds > 0
+
+
+def test_no_broker_is_one_line(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(_broker, "_CONNECT_MS", 300)
+    with pytest.raises(SourceError, match="want a running broker"):
+        _broker.fill_topic("127.0.0.1:1", {"a": ["b"]}, 1)
