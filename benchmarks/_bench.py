@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import _meta
+from benchmarks._methods import plugins_digest
 from benchmarks._plan import Plan, Unit
 from benchmarks._runner import Kept, Shown, run_units
 from benchmarks.report import write_report
@@ -29,7 +30,8 @@ def run(names: Sequence[str], plan: Plan, report: Path, jobs: int | None, shown:
     for name in names:
         shown(0, 0, f"reading the data of {name}")
         units += task(name).units(plan)
-    state = f"{_meta.code_digest()} {sorted(digests.items())} {plan.seed} {plan.lines} {plan.bootstrap}"
+    code = f"{_meta.code_digest()} {plugins_digest()} {sorted(_meta.versions().items())}"
+    state = f"{code} {sorted(digests.items())} {plan.seed} {plan.lines} {plan.bootstrap}"
     found = run_units(units, plan, Kept(report / KEPT, state), jobs or _cores(), shown)
     figures = []
     for name in names:

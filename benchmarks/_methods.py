@@ -1,16 +1,20 @@
 """Methods to be measured: ours, the baselines, and those that other packages bring by an entry point."""
 
+import hashlib
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.metadata import entry_points
+from pathlib import Path
 from typing import Any
 
 from benchmarks._plan import MethodFailed
 from telemetry import FaultlineError, UsageError
 
 OURS = "faultline"
+GROUPS = ("faultline.parsers", "faultline.detectors", "faultline.session_detectors", "faultline.rankers")
+"""Entry-point groups in which other packages bring methods."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,17 @@ class Method:
 @lru_cache
 def _plugins(group: str) -> dict[str, Method]:
     return {point.name: Method(point.name, point.load()) for point in entry_points(group=group)}
+
+
+def plugins_digest() -> str:
+    """Return a checksum of the methods that come by entry points: their names, versions and source files."""
+    found = hashlib.sha256()
+    for group in GROUPS:
+        for point in sorted(entry_points(group=group), key=lambda point: point.name):
+            source = inspect.getsourcefile(inspect.unwrap(_plugins(group)[point.name].call))
+            found.update(f"{group} {point.name} {point.dist and point.dist.version} {source}\0".encode())
+            found.update(Path(source).read_bytes() if source else b"")
+    return found.hexdigest()[:16]
 
 
 def methods(group: str, own: Mapping[str, Callable[..., Any]]) -> dict[str, Method]:

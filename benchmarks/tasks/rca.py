@@ -19,7 +19,7 @@ from zlib import crc32
 import numpy as np
 import pyarrow as pa
 
-from benchmarks._figures import Figure, Place
+from benchmarks._figures import MEAN, Figure, Place
 from benchmarks._methods import OURS, Method
 from benchmarks._methods import methods as _methods
 from benchmarks._plan import Measured, Plan, Unit
@@ -164,7 +164,18 @@ def _shuffled(table: pa.Table, seed: int) -> pa.Table:
 
 
 def figures(found: Measured, plan: Plan) -> list[Figure]:
-    """Return the figures of each set, setting and method."""
+    """Return the figures of each set, setting and method, and the mean over the sets on which a setting is measured."""
+    result = _by_set(found, plan)
+    means: dict[tuple[str, str, str], dict[str, float]] = {}
+    for one in result:
+        if one.value is not None and one.metric != "cases_not_measured":
+            means.setdefault((one.setting, one.method, one.metric), {})[one.dataset] = one.value
+    for (setting, method, metric), sets in means.items():
+        result.append(Place("rca", MEAN, method, setting, plan.seed).mean(metric, sets))
+    return result
+
+
+def _by_set(found: Measured, plan: Plan) -> list[Figure]:
     result: list[Figure] = []
     for part in dict.fromkeys(unit.dataset for unit, _ in found):
         cases = {unit.case: measured for unit, measured in found if unit.dataset == part}

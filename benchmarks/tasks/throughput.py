@@ -93,7 +93,16 @@ def measure(unit: Unit, plan: Plan) -> dict[str, Any]:
     else:
         size = int(kind.split()[1])
         found = _diagnose(plan, size) if method == OURS else _statsmodels(plan, size)
-    return found | {"peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
+    return found | {"peak_mib": _peak_mib()}
+
+
+def _peak_mib() -> float:
+    """Return the peak memory of this process; what getrusage says includes the parent's at the time it was started."""
+    try:
+        status = Path("/proc/self/status").read_text(encoding="ascii")
+    except OSError:
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return float(next(line.split()[1] for line in status.splitlines() if line.startswith("VmHWM:"))) / 1024
 
 
 def _parse(plan: Plan) -> dict[str, Any]:
@@ -296,7 +305,8 @@ def _own(place: Place, parts: dict[str, Any]) -> list[Figure]:
     result = []
     if "seconds" in parts:
         values = parts["seconds"]
-        result.append(place.one("seconds", float(np.median(values)), len(values), min(values), max(values)))
+        ends = (min(values), max(values)) if len(values) > 1 else (None, None)
+        result.append(place.one("seconds", float(np.median(values)), len(values), *ends))
     else:
         metric = "points_per_s" if place.dataset == DETECT else "lines_per_s"
         result.append(place.ratio(metric, parts["sources"]))
