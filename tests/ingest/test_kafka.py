@@ -34,7 +34,7 @@ def bounded(broker, *topics, **options):
     return KafkaSource(broker.bootstrap, topics, group=None, once=True, **options)
 
 
-def poll_until(source, enough, seen=(), seconds=20.0):
+def poll_until(source, enough, seen=(), seconds=60.0):
     """Poll until `enough(batches)`; like the pipeline, seek to what was seen whenever the partitions change."""
     batches, known, deadline = [], None, time.monotonic() + seconds
     while not enough(batches):
@@ -105,7 +105,7 @@ def test_a_group_member_waits_for_seek_and_goes_on_from_the_stored_position(kafk
     produce(kafka_broker, topic, [f"m{i}".encode() for i in range(10)])
     group = f"g-{topic}"
     with contextlib.closing(KafkaSource(kafka_broker.bootstrap, [topic], group=group, instance="w1")) as source:
-        deadline = time.monotonic() + 15
+        deadline = time.monotonic() + 60
         while len(source.partitions()) < 2:
             assert source.poll(0.1, {}) == []
             assert time.monotonic() < deadline
