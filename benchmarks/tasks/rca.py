@@ -170,7 +170,7 @@ def figures(found: Measured, plan: Plan) -> list[Figure]:
     for one in result:
         if one.value is not None and one.metric != "cases_not_measured":
             means.setdefault((one.setting, one.method, one.metric), {})[one.dataset] = one.value
-    for (setting, method, metric), sets in means.items():
+    for (setting, method, metric), sets in sorted(means.items(), key=lambda one: SETTINGS.index(one[0][0])):
         result.append(Place("rca", MEAN, method, setting, plan.seed).mean(metric, sets))
     return result
 
