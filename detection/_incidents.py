@@ -177,24 +177,10 @@ class IncidentBook:
         self._judge(watched, time_us, changes)
         return watched
 
-    def acknowledge(self, incident_id: str, time_us: int, actor: str, detail: str) -> IncidentUpdate:
-        """Record that a person looks after an incident. An unknown or resolved one is left alone."""
-        changes = _Changes()
-        incident = self._open.get(incident_id)
-        if incident is not None:
-            incident.status = "acknowledged"
-            changes.event(incident, time_us, "acknowledge", detail, actor)
-        return changes.tables(ANOMALIES.empty_table())
-
     @property
     def open(self) -> list[str]:
         """Ids of the incidents that have not resolved, oldest first; what is only watched is not among them."""
         return [incident.id for incident in self._open.values() if incident.status != _WATCHED]
-
-    @property
-    def open_count(self) -> int:
-        """How many incidents have not resolved."""
-        return len(self.open)
 
     def __contains__(self, incident_id: object) -> bool:
         return incident_id in self._open
