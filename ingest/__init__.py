@@ -4,6 +4,7 @@ A `Source` (`FilesSource`, `StdinSource`, `KafkaSource`) gives batches of log li
 position each ends at; what cannot be decoded comes out as dead letters. `read_matrix`, `read_metrics_csv`, `read_graph`
 and `read_case` read recorded metric tables and root-cause cases whole, for the offline commands. Files that hold the
 answers of a data set are never opened. Nothing here stores a position: the store does, and `seek` brings it back.
+`fill_topic` and `read_topic` write and read a Kafka topic plainly, to measure a source against.
 """
 
 from ingest._case import Case, Matrix, read_case, read_graph, read_matrix, read_metrics_csv, read_normal
@@ -11,6 +12,7 @@ from ingest._files import FilesSource
 from ingest._kafka import KafkaSource
 from ingest._source import Source
 from ingest._stdin import StdinSource
+from ingest._topics import fill_topic, read_topic
 
 __all__ = [
     "Case",
@@ -19,9 +21,11 @@ __all__ = [
     "Matrix",
     "Source",
     "StdinSource",
+    "fill_topic",
     "read_case",
     "read_graph",
     "read_matrix",
     "read_metrics_csv",
     "read_normal",
+    "read_topic",
 ]

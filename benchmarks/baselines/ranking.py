@@ -49,9 +49,25 @@ def nsigma(evidence: "Evidence") -> Ranking:
     return found.ranking(_largest(np.abs(found.abnormal - centre), _by_column(np.nanstd, found.reference)))
 
 
+def baro(evidence: "Evidence") -> Ranking:
+    """BARO's RobustScorer (Pham, Ha and Zhang, FSE 2024) as RCAEval runs it: max over A of (x - median(R)) / IQR(R), so
+    that only a rise counts; an IQR of 0 is taken as 1; series that are constant in R or in A are not ranked; memory
+    (signals named mem) in whole MB. BARO's change point detector is not part of it: the onset is the one all methods
+    get."""
+    found = _metrics(evidence)
+    memory = np.array([signal == "mem" for _, signal in found.names])
+    reference, abnormal = (np.where(memory, np.trunc(rows / 1e6), rows) for rows in (found.reference, found.abnormal))
+    low, centre, high = (_by_column(np.nanquantile, reference, q) for q in (0.25, 0.5, 0.75))
+    scale = np.where(high > low, high - low, 1.0)
+    best = _by_column(np.nanmax, (abnormal - centre) / scale)
+    moves = [_by_column(np.nanmax, rows) > _by_column(np.nanmin, rows) for rows in (reference, abnormal)]
+    ranked = np.flatnonzero(moves[0] & moves[1] & np.isfinite(best))
+    return [(*found.names[at], float(best[at])) for at in ranked]
+
+
 def robust(evidence: "Evidence") -> Ranking:
-    """As BARO's RobustScorer (Pham, Ha and Zhang, FSE 2024), two-sided: max over A of |x - median(R)| / IQR(R); series
-    without spread in R get 0. BARO's change point detector is not part of it: the onset is the one all methods get."""
+    """The same idea two-sided and free of units: max over A of |x - median(R)| / IQR(R); series without spread in R get
+    0."""
     found = _metrics(evidence)
     low, centre, high = (_by_column(np.nanquantile, found.reference, q) for q in (0.25, 0.5, 0.75))
     return found.ranking(_largest(np.abs(found.abnormal - centre), high - low))

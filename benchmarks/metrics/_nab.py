@@ -87,8 +87,9 @@ def window_indices(times: ArrayLike, windows: Sequence[Sequence[str | int]]) -> 
 def nab(series: Sequence[NabSeries], profile: NabProfile, threshold: float | None = None) -> NabScore:
     """Return the NAB score of a corpus; without a `threshold`, at the best one (of equals the highest).
 
-    Windows that lie whole in the probationary part are left out. ValueError: no window is left, or windows overlap,
-    are out of order or outside of their series.
+    Windows that lie whole in the probationary part are left out. Where no point has a score there is no alert: the
+    score is 0 and the threshold infinite. ValueError: no window is left, or windows overlap, are out of order or
+    outside of their series.
     """
     steps = [_steps(one, profile) for one in series]
     windows = np.array([count for _, _, count in steps], dtype=np.float64)

@@ -37,7 +37,9 @@ def window_mask(n: int, windows: ArrayLike) -> Bools:
 
 def distinct_ends(descending: Floats) -> Ints:
     """Return the last index of each run of equal values: where a threshold can cut a list sorted from high to low."""
-    return np.flatnonzero(np.append(descending[1:] != descending[:-1], True))
+    ends = np.ones(len(descending), np.bool_)
+    ends[:-1] = descending[1:] != descending[:-1]
+    return np.flatnonzero(ends)
 
 
 def average_precision(labels: ArrayLike, scores: ArrayLike) -> float:

@@ -51,6 +51,7 @@ def faultline(evidence: "Evidence") -> ranking.Ranking:
 def _all() -> dict[str, Method]:
     own = {
         OURS: faultline,
+        "BARO": ranking.baro,
         "BARO-style robust": ranking.robust,
         "N-sigma": ranking.nsigma,
         "Granger + PageRank": ranking.granger_pagerank,

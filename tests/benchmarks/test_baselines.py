@@ -37,6 +37,20 @@ def test_nsigma_and_robust_by_hand():
     assert {(s, m): v for s, m, v in ranking.robust(found)} == {("a", "cpu"): 5.0, ("b", "cpu"): 0}
 
 
+def test_baro_by_hand():
+    """Only a rise counts; no spread is a spread of 1; what is constant before or after is not ranked; memory in MB."""
+    columns = {
+        "a_cpu": [1, 2, 3, 4, 5, 13, 3],
+        "b_cpu": [1, 2, 3, 4, 5, -99, 3],
+        "c_cpu": [7, 7, 7, 7, 7, 99, 98],
+        "d_cpu": [1, 2, 3, 4, 5, 99, 99],
+        "e_cpu": [7, 7, 7, 7, 8, 9, 10],
+        "f_mem": [1e6, 2e6, 3e6, 4e6, 5e6, 13.5e6, 3e6],
+    }
+    found = {service: score for service, _, score in ranking.baro(evidence(columns, onset=5_000_000))}
+    assert found == {"a": 5.0, "b": 0.0, "e": 3.0, "f": 5.0}
+
+
 def test_rows_of_normal_operation_join_the_reference():
     normal = table({"a_cpu": [11, 12, 13, 14, 15], "other_cpu": [1, 1, 1, 1, 1]})
     found = evidence({"a_cpu": [23]}, onset=0, normal=normal)

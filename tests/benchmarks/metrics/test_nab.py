@@ -58,6 +58,16 @@ def test_perfect_is_100_and_silence_is_0():
         assert (silent.score, silent.threshold) == (0, math.inf)
 
 
+@pytest.mark.parametrize("unscored", [np.nan, [np.nan] * 200, [0.5] * 30 + [np.nan] * 170])
+def test_no_score_at_all_is_silence(unscored):
+    """The last: scores in the probation only."""
+    nothing = NabSeries(np.full(200, unscored), [[50, 69]])
+    assert (nab([nothing], STANDARD).score, nab([nothing], STANDARD).threshold) == (0, math.inf)
+    assert nab([nothing], STANDARD, threshold=0.1).score == 0
+    half = nab([nothing, detector(200, [[50, 69]], [50])], STANDARD)
+    assert half.score == pytest.approx(50)
+
+
 def test_by_hand():
     """One window of 10 points at 50..59: found in the middle, one false alert before it, one 3 and one 30 behind."""
 
