@@ -1,22 +1,40 @@
 """Records from lines: joined bodies, times, severities and attributes, as Arrow columns."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from parsing._attributes import attribute_column
-from parsing._columns import Flags, Ints, Rows, Spans, one_chunk, streams_in
+from parsing._columns import (
+    Bytes,
+    Flags,
+    Ints,
+    Rows,
+    Spans,
+    all_same,
+    flag_column,
+    int_column,
+    ints,
+    one_chunk,
+    streams_in,
+    string_columns,
+)
 from parsing._headers import Headers
 from parsing._settings import ParserSettings
-from telemetry import LOGS, TIME, severity_number, syslog_severity_number
+from telemetry import LINES, LOGS, TIME, severity_number, syslog_severity_number
 
 if TYPE_CHECKING:
     from parsing._parser import Stream
 
+_INT8, _INT64 = pa.int8(), pa.int64()
+_MOST_KNOWN = 64
+_KEPT = ("observed_time", "source", "partition", "offset", "line")
+_FROM_LINES = [(name, LINES.get_field_index(name) if name in _KEPT else -1) for name in LOGS.names]
 # PostgreSQL's word for what is no error, and Redis' marks (debug, verbose, notice, warning).
 _OWN_LEVELS = {"LOG": 9, ".": 5, "-": 9, "*": 10, "#": 13, **{f"DEBUG{n}": 5 for n in range(1, 6)}}
 
@@ -32,8 +50,14 @@ class Records:
     messages: Spans  # first lines without header
     bodies: Spans  # messages with continuation lines
     time_us: Ints
-    columns: dict[str, pa.Array]  # service, component, severity, trace and span id, attributes
-    filtered: int
+    columns: dict[str, pa.Array]  # body, service, component, severity, trace and span id, attributes
+    one_service: bool  # all have the same
+    filtered: int = 0
+
+    @property
+    def service(self) -> pa.Array:
+        """The service of each record."""
+        return self.columns["service"]
 
     @classmethod
     def build(
@@ -50,18 +74,23 @@ class Records:
         first = np.flatnonzero(starts)
         whole = len(first) == keep
         at: Rows = slice(0, keep) if whole else first
-        taken = rows.slice(0, keep) if whole else rows.take(pa.array(first))
-        lines = np.diff(first, append=keep)
+        taken = (
+            rows if whole and keep == rows.num_rows else rows.slice(0, keep) if whole else rows.take(pa.array(first))
+        )
         messages = headers.spans("message", at)
-        several = np.flatnonzero(lines > 1)
-        joined = _joined(messages, rows, first, lines, several)
-        bodies = messages.replaced(several, joined)
+        bodies, tailed = messages, np.zeros(len(first), np.bool_)
+        if not whole:
+            lines = np.diff(first, append=keep)
+            several = np.flatnonzero(lines > 1)
+            joined = _joined(messages, rows, first, lines, several)
+            bodies = messages.replaced(several, joined)
+            tailed[several] = [_has_tail(messages, int(row), text) for row, text in zip(several, joined, strict=True)]
         time_us, inherited = _times(taken, headers, at, number[at], streams)
-        columns = _columns(taken, headers, at, settings)
+        plain = bodies is messages and not headers.matched.any()
+        columns = _plain_columns(taken, settings) if plain else _columns(taken, headers, at, bodies, settings)
         columns["attributes"] = attribute_column(taken, headers, at, inherited)
-        tailed = lines > 1
-        tailed[several] = [_has_tail(messages, int(row), text) for row, text in zip(several, joined, strict=True)]
-        return cls(first, tailed, number[at], taken, messages, bodies, time_us, columns, 0)
+        one_service = len(streams) == 1 and (not headers.has("service") or all_same(Spans.of(columns["service"])))
+        return cls(first, tailed, number[at], taken, messages, bodies, time_us, columns, one_service)
 
     def origin(self, record: int) -> dict[str, Any]:
         """Return source, partition and offset of a record."""
@@ -71,15 +100,15 @@ class Records:
 def logs_table(records: Records, ids: Ints, params: pa.ListArray) -> pa.Table:
     """Return the records as rows of `logs`."""
     own = {
-        "time": pa.array(records.time_us).view(TIME),
-        "body": records.bodies.column(),
-        "template_id": pa.array(ids),
+        "time": int_column(records.time_us, TIME),
+        "template_id": int_column(ids, _INT64),
         "params": params,
-        "late": pa.repeat(pa.scalar(False), len(ids)),
+        "late": flag_column(np.zeros(len(ids), np.bool_)),
         **records.columns,
     }
-    columns = [own[name] if name in own else records.rows[name] for name in LOGS.names]
-    return pa.table(columns, schema=LOGS)
+    rows = records.rows
+    columns = [own[name] if place < 0 else rows.column(place) for name, place in _FROM_LINES]
+    return pa.Table.from_arrays(columns, schema=LOGS)
 
 
 def _joined(messages: Spans, rows: pa.Table, first: Ints, lines: Ints, several: Ints) -> list[str]:
@@ -101,21 +130,25 @@ def _times(rows: pa.Table, headers: Headers, at: Rows, number: Ints, streams: Se
     In order: the envelope's, the header's, the time of the record before, the observed time.
     """
     us, known = headers.time_us[at], headers.timed[at]
-    stated = one_chunk(rows["time"])
+    stated = rows["time"]
     if stated.null_count < len(stated):
+        stated = one_chunk(stated)
         enveloped = stated.is_valid().to_numpy(zero_copy_only=False)
         us = np.where(enveloped, stated.cast(pa.int64()).fill_null(0).to_numpy(zero_copy_only=False), us)
         known = known | enveloped
     inherited = np.zeros(len(us), np.bool_)
-    observed = rows["observed_time"].cast(pa.int64()).to_numpy()
+    if len(streams) == 1 and known.all():
+        streams[0].last_time_us = int(us[-1])
+        return us, inherited
+    if len(streams) == 1 and streams[0].last_time_us is None and not known.any():
+        return ints(rows["observed_time"]), inherited
+    observed = ints(rows["observed_time"])
     for one, mine in streams_in(number, len(streams)):
         stream = streams[one]
-        if known[mine].all():
-            stream.last_time_us = int(us[mine[-1]])
-            continue
-        places = np.where(known[mine], np.arange(len(mine)), -1)
+        own = known[mine]
+        places = np.where(own, np.arange(len(own)), -1)
         last = np.maximum.accumulate(places)
-        missing = ~known[mine]
+        missing = ~own
         before = us[mine][np.maximum(last, 0)]
         if stream.last_time_us is None:
             fill = np.where(last >= 0, before, observed[mine])
@@ -123,49 +156,108 @@ def _times(rows: pa.Table, headers: Headers, at: Rows, number: Ints, streams: Se
         else:
             fill = np.where(last >= 0, before, stream.last_time_us)
             inherited[mine] = missing
-        us[mine[missing]] = fill[missing]
-        if known[mine].any():
-            stream.last_time_us = int(us[mine[known[mine]][-1]])
+        if own.any():
+            stream.last_time_us = int(before[-1])
+        us[mine] = np.where(missing, fill, us[mine])
     return us, inherited
 
 
-def _columns(rows: pa.Table, headers: Headers, at: Rows, settings: ParserSettings) -> dict[str, pa.Array]:
-    def text(column: str, name: str) -> pa.Array:
-        stated = one_chunk(rows[column])
-        if not headers.has(name):
-            return stated
-        found = headers.spans(name, at).column(empty_is_null=True)
-        return found if stated.null_count == len(stated) else pc.coalesce(stated, found)
+_TEXTS = {
+    "component": "component",
+    "service": "service",
+    "severity_text": "level",
+    "trace_id": "trace_id",
+    "span_id": "span_id",
+}
 
-    severity = text("severity_text", "level")
-    service = text("service", "service")
-    return {
-        "service": pc.fill_null(service, settings.service or "unknown") if service.null_count else service,
-        "component": text("component", "component"),
-        "severity_text": severity,
-        "severity_number": _severity_numbers(rows, severity, headers, at),
-        "trace_id": text("trace_id", "trace_id"),
-        "span_id": text("span_id", "span_id"),
-    }
+
+def _plain_columns(rows: pa.Table, settings: ParserSettings) -> dict[str, pa.Array]:
+    """Return the columns of records that are as the envelope states them: lines without a header."""
+    columns = {name: rows[name] for name in ("body", *_TEXTS, "severity_number")}
+    severity, stated = columns["severity_text"], columns["severity_number"]
+    if severity.null_count < len(severity):
+        columns["severity_number"] = _stated_or(stated, _LEVELS.of(Spans.of(one_chunk(severity))))
+    _fill_service(columns, settings)
+    return columns
+
+
+def _fill_service(columns: dict[str, pa.Array], settings: ParserSettings) -> None:
+    service = one_chunk(columns["service"])
+    columns["service"] = pc.fill_null(service, settings.service or "unknown") if service.null_count else service
+
+
+def _stated_or(stated: pa.Array, found: pa.Array) -> pa.Array:
+    return found if stated.null_count == len(stated) else pc.coalesce(one_chunk(stated), found)
+
+
+def _columns(
+    rows: pa.Table, headers: Headers, at: Rows, bodies: Spans, settings: ParserSettings
+) -> dict[str, pa.Array]:
+    """Return the columns of text and the severity; what the envelope states wins over what the header says."""
+    asked = [name for name, field in _TEXTS.items() if headers.has(field)]
+    begins, ends = headers.places([_TEXTS[name] for name in asked], at, 1)
+    begins[-1], ends[-1] = bodies.begins, bodies.ends
+    found = string_columns(bodies.data, begins, ends, [True] * len(asked) + [False])
+    columns = {"body": found.pop()}
+    for name in _TEXTS:
+        columns[name] = stated = rows[name]
+        if name in asked:
+            columns[name] = _stated_or(stated, found[asked.index(name)])
+    _fill_service(columns, settings)
+    columns["severity_number"] = _severity_numbers(rows, columns["severity_text"], headers, at)
+    return columns
 
 
 def _severity_numbers(rows: pa.Table, severity: pa.Array, headers: Headers, at: Rows) -> pa.Array:
     """Return severity numbers: the envelope's, that of the level as written, or that of a syslog priority."""
-    stated = one_chunk(rows["severity_number"])
-    numbers = _numbers(severity)
-    if stated.null_count < len(stated):
-        numbers = pc.coalesce(stated, numbers)
+    stated = rows["severity_number"]
+    numbers = (
+        _LEVELS.of(Spans.of(one_chunk(severity)))
+        if severity.null_count < len(severity)
+        else pa.nulls(len(severity), _INT8)
+    )
+    numbers = _stated_or(stated, numbers)
     if not headers.has("priority"):
         return numbers
-    coded = headers.spans("priority", at).column().dictionary_encode()
-    known = [syslog_severity_number(int(text)) if text else None for text in coded.dictionary.to_pylist()]
-    return pc.coalesce(numbers, pa.array(known, pa.int8()).take(coded.indices))
+    return pc.coalesce(numbers, _PRIORITIES.of(headers.spans("priority", at)))
 
 
-def _numbers(severity: pa.Array) -> pa.Array:
-    if severity.null_count == len(severity):
-        return pa.nulls(len(severity), pa.int8())
-    coded = severity.dictionary_encode()
-    words = coded.dictionary.to_pylist()
-    numbers = pa.array([_OWN_LEVELS.get(word) or severity_number(word) for word in words], pa.int8())
-    return numbers.take(coded.indices)
+class _Numbers:
+    """Numbers of texts of which there are few, remembered."""
+
+    def __init__(self, number: Callable[[str], int | None]) -> None:
+        self._number = number
+        self._known = self._pack([""])
+
+    def _pack(self, texts: list[str]) -> tuple[list[str], Bytes, Ints, NDArray[np.int8]]:
+        pieces = [text.encode() for text in texts]
+        offsets = np.cumsum([0, *(len(piece) for piece in pieces)], dtype=np.int64)
+        numbers = [self._number(text) or 0 if text else 0 for text in texts]
+        return texts, np.frombuffer(b"".join(pieces), np.uint8), offsets, np.array(numbers, np.int8)
+
+    def of(self, texts: Spans) -> pa.Array:
+        """Return the number of each text (int8), null where it has none."""
+        from parsing._text_kernels import number_texts
+
+        place = np.empty(len(texts), np.int64)
+        row = 0
+        while True:
+            known, data, offsets, numbers = self._known
+            row = number_texts(texts.data, texts.begins, texts.ends, data, offsets, len(known), row, place)
+            if row == len(texts):
+                break
+            if len(known) >= _MOST_KNOWN:
+                return self._by_dictionary(texts)
+            self._known = self._pack([*known, texts.text(row)])
+        found = numbers[place]
+        return int_column(found, _INT8, found != 0)
+
+    def _by_dictionary(self, texts: Spans) -> pa.Array:
+        self._known = self._pack([""])
+        coded = texts.column().dictionary_encode()
+        known = [self._number(text) if text else None for text in coded.dictionary.to_pylist()]
+        return pa.array(known, _INT8).take(coded.indices)
+
+
+_LEVELS = _Numbers(lambda text: _OWN_LEVELS.get(text) or severity_number(text))
+_PRIORITIES = _Numbers(lambda text: syslog_severity_number(int(text)))

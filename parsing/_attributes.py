@@ -1,10 +1,14 @@
 """The attributes of records: those they came with, and what the header and its reading add."""
 
+from dataclasses import dataclass
+from functools import lru_cache
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
-from parsing._columns import Bytes, Flags, Ints, Rows, Spans, appended, one_chunk
+from parsing._columns import Bytes, Flags, Ints, Rows, appended, one_chunk
 from parsing._headers import Headers
 from telemetry import ATTRIBUTES
 
@@ -16,61 +20,87 @@ _ATTRIBUTE_OF = {
     "user": "user.name",
     "database": "db.namespace",
 }
-_FLAGS = (("faultline.year", "assumed"), ("faultline.date", "assumed"), ("faultline.time", "inherited"))
+_YEAR, _DATE = ("faultline.year", "assumed"), ("faultline.date", "assumed")
+_INHERITED = ("faultline.time", "inherited")
+_STRING = pa.string()
+_PAIR = pa.struct([ATTRIBUTES.key_field, ATTRIBUTES.item_field])
 _ENTRY = pa.struct([pa.field("key", pa.string(), nullable=False), pa.field("value", pa.string())])
 
 
-def attribute_column(rows: pa.Table, headers: Headers, at: Rows, inherited: Flags) -> pa.Array:
+def attribute_column(rows: pa.Table, headers: Headers, at: Rows, inherited: Flags) -> pa.Array | pa.ChunkedArray:
     """Return the attributes of records (map column) whose first lines are `rows`, `at` within `headers`.
 
     `inherited`: the record's time is that of the record before it.
     """
-    from_header = True
-    if rows["time"].null_count < len(rows):
-        from_header = one_chunk(rows["time"]).is_null().to_numpy(zero_copy_only=False)
-    flags = (headers.year_assumed[at] & from_header, headers.date_assumed[at] & from_header, inherited)
-    old = one_chunk(rows["attributes"])
+    old = rows["attributes"]
     names = [name for name in _ATTRIBUTE_OF if headers.has(name)]
-    set_flags = [(said, flag) for said, flag in zip(_FLAGS, flags, strict=True) if flag.any()]
+    set_flags = _set_flags(rows, headers, at, inherited)
     if not names and not set_flags and not headers.extra:
         return old
-    constants = [_ATTRIBUTE_OF[name] for name in names] + [key for (key, _), _ in set_flags]
-    keys = Spans(*appended(np.zeros(0, np.uint8), constants))
-    values = [headers.spans(name, at) for name in names]
+    keys = _packed((*(_ATTRIBUTE_OF[name] for name in names), *(key for (key, _), _ in set_flags)))
+    begins, ends = headers.places(names, at, len(set_flags))
     data = headers.data
     if set_flags:
-        data, begins, ends = appended(data, [value for (_, value), _ in set_flags])
-        values += [Spans(data, b * flag, e * flag) for b, e, (_, flag) in zip(begins, ends, set_flags, strict=True)]
-    added = _Entries.of(keys, data, values, rows.num_rows)
+        data, value_begins, value_ends = appended(data, [value for (_, value), _ in set_flags])
+        for k, (_, flag) in enumerate(set_flags):
+            begins[len(names) + k], ends[len(names) + k] = value_begins[k] * flag, value_ends[k] * flag
+    added = _Entries.of(keys, data, begins, ends)
     if headers.extra or old.null_count < len(old):
-        return added.merged(old, headers.extra, np.arange(len(headers.matched))[at])
+        return added.merged(one_chunk(old), headers.extra, np.arange(len(headers.matched))[at])
     return added.column()
 
 
+def _set_flags(rows: pa.Table, headers: Headers, at: Rows, inherited: Flags) -> list[tuple[tuple[str, str], Flags]]:
+    """Return what is to be said about times, and of which records."""
+    flags = [(_INHERITED, inherited)]
+    if headers.assumed:
+        stated = one_chunk(rows["time"])
+        unstated = stated.is_null().to_numpy(zero_copy_only=False)
+        flags = [(_YEAR, headers.year_assumed[at] & unstated), (_DATE, headers.date_assumed[at] & unstated), *flags]
+    return [(said, flag) for said, flag in flags if flag.any()]
+
+
+@lru_cache(maxsize=256)
+def _packed(texts: tuple[str, ...]) -> tuple[Bytes, Ints]:
+    """Return texts as bytes one after the other, and where they begin and end."""
+    pieces = [text.encode() for text in texts]
+    offsets = np.cumsum([0, *(len(piece) for piece in pieces)], dtype=np.int64)
+    return np.frombuffer(b"".join(pieces), np.uint8), offsets
+
+
+@dataclass(frozen=True)
 class _Entries:
     """Key-value pairs of records, in order: those of record i are from offsets[i] up to offsets[i + 1]."""
 
-    def __init__(self, offsets: Ints, keys: pa.Array, values: pa.Array) -> None:
-        self._offsets, self._keys, self._values = offsets, keys, values
+    offsets: NDArray[np.int32]
+    keys: pa.Array
+    values: pa.Array
+    valid: Bytes  # bitmap: the record has an entry
+    absent: int  # records that have none
 
     @classmethod
-    def of(cls, keys: Spans, data: Bytes, values: list[Spans], records: int) -> "_Entries":
-        """Make entries of the values that are not empty, places in `data`; values[k] has the key keys[k]."""
-        from parsing._kernels import count_entries, list_entries
+    def of(cls, keys: tuple[Bytes, Ints], data: Bytes, begins: Ints, ends: Ints) -> "_Entries":
+        """Make entries of the values data[begins[k, i]:ends[k, i]] that are not empty, each under key k."""
+        from parsing._text_kernels import copy_entries, measure_entries
 
-        begins = np.array([one.begins for one in values]).reshape(len(values), records)
-        ends = np.array([one.ends for one in values]).reshape(len(values), records)
-        offsets = np.zeros(records + 1, np.int64)
-        count_entries(begins, ends, offsets)
-        kinds, entry_begins, entry_ends = np.empty((3, int(offsets[-1])), np.int64)
-        list_entries(begins, ends, kinds, entry_begins, entry_ends)
-        return cls(offsets, keys.take(kinds).column(), Spans(data, entry_begins, entry_ends).column())
+        records = begins.shape[1]
+        offsets, valid = np.zeros(records + 1, np.int32), np.zeros((records + 7) // 8, np.uint8)
+        entries, key_bytes, value_bytes, absent = measure_entries(begins, ends, np.diff(keys[1]), offsets, valid)
+        own = [np.empty(size, np.uint8) for size in (key_bytes, value_bytes)]
+        places = [np.zeros(entries + 1, np.int32) for _ in range(2)]
+        copy_entries(data, begins, ends, *keys, own[0], places[0], own[1], places[1])
+        texts = [
+            pa.Array.from_buffers(_STRING, entries, [None, pa.py_buffer(ends), pa.py_buffer(values)], 0)
+            for ends, values in zip(places, own, strict=True)
+        ]
+        return cls(offsets, texts[0], texts[1], valid, absent)
 
     def column(self) -> pa.Array:
         """Return the map column; a record without entries is null."""
-        absent = pa.array(self._offsets[1:] == self._offsets[:-1])
-        offsets = pa.array(self._offsets.astype(np.int32))
-        return pa.MapArray.from_arrays(offsets, self._keys, self._values, mask=absent).cast(ATTRIBUTES)
+        pairs = pa.Array.from_buffers(_PAIR, len(self.keys), [None], 0, children=[self.keys, self.values])
+        bitmap = pa.py_buffer(self.valid) if self.absent else None
+        buffers = [bitmap, pa.py_buffer(self.offsets)]
+        return pa.Array.from_buffers(ATTRIBUTES, len(self.offsets) - 1, buffers, self.absent, children=[pairs])
 
     def merged(self, old: pa.Array, extra: dict[int, dict[str, str]], first: Ints) -> pa.Array:
         """Return the map column `old` with these entries and `extra` (by line) behind; none and null stays null."""
@@ -83,13 +113,13 @@ class _Entries:
         ]
         records = np.arange(len(old))
         owners = np.concatenate(
-            [np.repeat(records, lengths), np.repeat(records, np.diff(self._offsets)),
+            [np.repeat(records, lengths), np.repeat(records, np.diff(self.offsets)),
              np.array([owner for owner, _, _ in further], np.int64)]
         )  # fmt: skip
         order = pa.array(np.argsort(owners, kind="stable"))
         more = [pa.array([entry[at] for entry in further], pa.string()) for at in (1, 2)]
-        keys = pa.concat_arrays([pc.struct_field(flat, 0), self._keys, more[0]]).take(order)
-        values = pa.concat_arrays([pc.struct_field(flat, 1), self._values, more[1]]).take(order)
+        keys = pa.concat_arrays([pc.struct_field(flat, 0), self.keys, more[0]]).take(order)
+        values = pa.concat_arrays([pc.struct_field(flat, 1), self.values, more[1]]).take(order)
         counts = np.bincount(owners, minlength=len(old))
         offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(counts)]).astype(np.int32)
         absent = pa.array((counts == 0) & old.is_null().to_numpy(zero_copy_only=False))

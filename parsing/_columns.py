@@ -13,6 +13,7 @@ Ints = NDArray[np.int64]
 Flags = NDArray[np.bool_]
 Rows = Ints | slice
 """Which rows; a slice where they lie together, so that nothing is copied."""
+_STRING = pa.string()
 
 
 @dataclass(frozen=True)
@@ -45,16 +46,9 @@ class Spans:
         """Return the texts of some rows."""
         return Spans(self.data, self.begins[rows], self.ends[rows])
 
-    def column(self, empty_is_null: bool = False) -> pa.Array:
+    def column(self) -> pa.Array:
         """Return the texts as a string array."""
-        from parsing._kernels import gather
-
-        sizes = self.sizes
-        offsets = np.zeros(len(sizes) + 1, np.int64)
-        np.cumsum(sizes, out=offsets[1:])
-        out = np.empty(int(offsets[-1]), np.uint8)
-        gather(self.data, self.begins, self.ends, out, offsets)
-        return _strings(out, offsets, _bitmap(sizes > 0) if empty_is_null else None)
+        return string_columns(self.data, self.begins[np.newaxis], self.ends[np.newaxis], [False])[0]
 
     def replaced(self, rows: Ints, texts: Sequence[str]) -> "Spans":
         """Return the texts with those of some rows replaced."""
@@ -71,33 +65,80 @@ def appended(data: Bytes, texts: Sequence[str]) -> tuple[Bytes, Ints, Ints]:
     pieces = [text.encode() for text in texts]
     ends = len(data) + np.cumsum([len(piece) for piece in pieces], dtype=np.int64)
     begins = np.concatenate([np.array([len(data)], np.int64), ends[:-1]])
-    return np.concatenate([data, np.frombuffer(b"".join(pieces), np.uint8)]), begins, ends
+    out = np.concatenate([data, np.frombuffer(b"".join(pieces), np.uint8)])
+    out.flags.writeable = False  # as Arrow's: compiled code is made for one kind of array only
+    return out, begins, ends
 
 
 def _flat(column: pa.Array) -> tuple[Bytes, Ints]:
     """Return (bytes, offsets) of a string array: value i is bytes[offsets[i]:offsets[i + 1]]."""
-    if len(column) == 0:
-        return np.zeros(0, np.uint8), np.zeros(1, np.int64)
     _, offsets, data = column.buffers()
-    width = np.int64 if pa.types.is_large_string(column.type) else np.int32
-    own = np.frombuffer(offsets, width)[column.offset : column.offset + len(column) + 1].astype(np.int64)
-    if data is None:
-        return np.zeros(0, np.uint8), own
+    if len(column) == 0 or data is None:
+        return np.frombuffer(b"", np.uint8), np.zeros(len(column) + 1, np.int64)
+    own = np.frombuffer(offsets, np.int32)[column.offset : column.offset + len(column) + 1].astype(np.int64)
     return np.frombuffer(data, np.uint8)[own[0] : own[-1]], own - own[0]
 
 
-def _strings(data: Bytes, offsets: Ints, valid: Any = None) -> pa.Array:
-    """Return the string array whose value i is data[offsets[i]:offsets[i + 1]]."""
-    rows = len(offsets) - 1
-    if int(offsets[-1]) > np.iinfo(np.int32).max:
-        large = pa.Array.from_buffers(pa.large_string(), rows, [valid, pa.py_buffer(offsets), pa.py_buffer(data)])
-        return large.cast(pa.string())
-    buffers = [valid, pa.py_buffer(offsets.astype(np.int32)), pa.py_buffer(data)]
-    return pa.Array.from_buffers(pa.string(), rows, buffers)
+def string_columns(data: Bytes, begins: Ints, ends: Ints, empty_is_null: Sequence[bool]) -> list[pa.Array]:
+    """Return string arrays: value r of column c is data[begins[c, r]:ends[c, r]], null if empty where that is asked."""
+    from parsing._text_kernels import copy, measure
+
+    count, rows = begins.shape
+    offsets = np.zeros((count, rows + 1), np.int32)
+    valid = np.zeros((count, (rows + 7) // 8), np.uint8)
+    sizes, empty = np.zeros((2, count), np.int64)
+    measure(begins, ends, offsets, valid, sizes, empty)
+    places = np.cumsum(sizes) - sizes
+    out = np.empty(int(sizes.sum()), np.uint8)
+    copy(data, begins, ends, places, out)
+    own = pa.py_buffer(out)
+    columns = []
+    for at, nullable in enumerate(empty_is_null):
+        nulls = int(empty[at]) if nullable else 0
+        bitmap = pa.py_buffer(valid[at]) if nulls else None
+        buffers = [bitmap, pa.py_buffer(offsets[at]), own.slice(int(places[at]), int(sizes[at]))]
+        columns.append(pa.Array.from_buffers(_STRING, rows, buffers, nulls))
+    return columns
 
 
-def _bitmap(flags: Flags) -> Any:
-    return pa.py_buffer(np.packbits(flags, bitorder="little"))
+def ints(column: Any) -> Ints:
+    """Return the values of a column of int64 or times without nulls, not copied."""
+    array = one_chunk(column)
+    if len(array) == 0:
+        return np.zeros(0, np.int64)
+    return np.frombuffer(array.buffers()[1], np.int64)[array.offset : array.offset + len(array)]
+
+
+def flags(column: Any) -> Flags:
+    """Return the values of a column of truth values without nulls."""
+    array = one_chunk(column)
+    if len(array) == 0:
+        return np.zeros(0, np.bool_)
+    bits = np.unpackbits(np.frombuffer(array.buffers()[1], np.uint8), bitorder="little")
+    return bits[array.offset : array.offset + len(array)].view(np.bool_)
+
+
+def int_column(values: NDArray[Any], kind: pa.DataType, valid: Flags | None = None) -> pa.Array:
+    """Return numbers as a column of a type of their width."""
+    if valid is None:
+        return pa.Array.from_buffers(kind, len(values), [None, pa.py_buffer(values)], 0)
+    return pa.Array.from_buffers(kind, len(values), [pa.py_buffer(_bits(valid)), pa.py_buffer(values)])
+
+
+def flag_column(values: Flags) -> pa.Array:
+    """Return truth values as a column."""
+    return pa.Array.from_buffers(pa.bool_(), len(values), [None, pa.py_buffer(_bits(values))], 0)
+
+
+def _bits(values: Flags) -> Bytes:
+    return np.packbits(values, bitorder="little")
+
+
+def all_same(texts: Spans) -> bool:
+    """Return whether all texts are the same."""
+    from parsing._text_kernels import one_text
+
+    return bool(one_text(texts.data, texts.begins, texts.ends))
 
 
 def distinct(numbers: Ints) -> tuple[Ints, Ints]:
@@ -115,12 +156,14 @@ def distinct(numbers: Ints) -> tuple[Ints, Ints]:
     return used, place[numbers]
 
 
-def streams_in(number: Ints, count: int) -> list[tuple[int, Ints]]:
+def streams_in(number: Ints, count: int) -> list[tuple[int, Rows]]:
     """Return each of `count` numbers that some row has, with its rows."""
     if count == 1:
-        return [(0, np.arange(len(number)))] if len(number) else []
-    found = ((one, np.flatnonzero(number == one)) for one in range(count))
-    return [(one, rows) for one, rows in found if len(rows)]
+        return [(0, slice(0, len(number)))] if len(number) else []
+    order = np.argsort(number, kind="stable")
+    ends = np.cumsum(np.bincount(number, minlength=count))
+    starts = np.concatenate([np.zeros(1, np.int64), ends[:-1]])
+    return [(int(one), order[starts[one] : ends[one]]) for one in np.flatnonzero(ends > starts)]
 
 
 def one_chunk(column: Any) -> pa.Array:

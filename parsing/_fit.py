@@ -1,60 +1,72 @@
 """Fit templates to texts: what each `<*>` stands for, for whole columns, and between two templates."""
 
 from collections.abc import Sequence
-from functools import lru_cache
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
-from parsing._columns import Bytes, Ints, Spans, distinct
-from telemetry import WILDCARD
+from parsing._columns import Bytes, Flags, Ints, Rows, Spans, distinct, string_columns
+from parsing._templates import Templates
+from telemetry import LOGS, WILDCARD
 
 _TO_BLANK = str.maketrans("\t\n\r\x0b\x0c", "     ")
+_PARAMS = LOGS.field("params").type
 Recipe = list[list[dict[str, Any]]]
 
 
-def fit_column(messages: Spans, texts: Sequence[str], template: Ints) -> tuple[pa.ListArray, NDArray[np.bool_]]:
+def fit_column(messages: Spans, texts: Sequence[str], template: Ints) -> tuple[pa.ListArray, Flags]:
     """Return the parameters of each message (list<string>), and whether its template fits.
 
     Row i has the template texts[template[i]]. Filling its parameters into the wildcards gives the message back up to
     white space. A row whose template does not fit has none.
     """
-    from parsing._kernels import fit
-
-    used, number = distinct(template)
-    literals, literal_offsets, first, wild = _pack([texts[int(one)] for one in used])
-    counts = wild[number]
-    at = np.zeros(len(number) + 1, np.int64)
-    np.cumsum(counts, out=at[1:])
-    begins, ends = np.zeros(at[-1], np.int64), np.zeros(at[-1], np.int64)
-    fits = np.zeros(len(number), np.bool_)
-    where = messages.data, messages.begins, messages.ends
-    fit(*where, number, literals, literal_offsets, first, wild, at, begins, ends, fits)
-    if not fits.all():
-        kept = np.repeat(fits, counts)
-        begins, ends = begins[kept], ends[kept]
-        np.cumsum(np.where(fits, counts, 0), out=at[1:])
-    values = Spans(messages.data, begins, ends).column()
-    return pa.ListArray.from_arrays(pa.array(at.astype(np.int32)), values), fits
+    used, place = distinct(template)
+    templates = Templates()
+    number = np.array([templates.add(texts[int(one)]) for one in used], np.int64)[place]
+    captures = Captures.of(templates.wild[number])
+    captures.find(messages, templates, number, slice(0, len(number)))
+    return captures.column(messages.data), captures.fits
 
 
-def _pack(texts: Sequence[str]) -> tuple[Bytes, Ints, Ints, Ints]:
-    """Lay out the literals of templates for the kernel: bytes, offsets, first literal and wildcards a template."""
-    split = [_literals(text) for text in texts]
-    pieces = [piece for some in split for piece in some]
-    wild = np.array([len(some) - 1 for some in split], np.int64)
-    literal_offsets = np.zeros(len(pieces) + 1, np.int64)
-    literal_offsets[1:] = np.array([len(piece) for piece in pieces], np.int64).cumsum()
-    first = np.zeros(len(wild), np.int64)
-    np.cumsum(wild[:-1] + 1, out=first[1:])
-    return np.frombuffer(b"".join(pieces) or b"\0", np.uint8), literal_offsets, first, wild
+@dataclass(frozen=True)
+class Captures:
+    """Capture k of row i is data[begins[at[i] + k]:ends[at[i] + k]], if the row's template fits."""
 
+    at: Ints
+    begins: Ints
+    ends: Ints
+    fits: Flags
 
-@lru_cache(maxsize=1 << 14)
-def _literals(template: str) -> tuple[bytes, ...]:
-    return tuple(piece.encode() for piece in template.split(WILDCARD))
+    @classmethod
+    def of(cls, counts: Ints) -> "Captures":
+        """Return room for so many captures a row."""
+        at = np.zeros(len(counts) + 1, np.int64)
+        np.cumsum(counts, out=at[1:])
+        begins, ends = np.zeros((2, int(at[-1])), np.int64)
+        return cls(at, begins, ends, np.zeros(len(counts), np.bool_))
+
+    def find(self, messages: Spans, templates: Templates, number: Ints, rows: Rows) -> None:
+        """Find those of some rows, whose messages and numbers of templates these are."""
+        from parsing._kernels import fit
+
+        shape = templates.literals, templates.literal_offsets, templates.first, templates.wild
+        fits = np.zeros(len(number), np.bool_)
+        at = self.at[:-1][rows]
+        fit(messages.data, messages.begins, messages.ends, number, *shape, at, self.begins, self.ends, fits)
+        self.fits[rows] = fits
+
+    def column(self, data: Bytes) -> pa.ListArray:
+        """Return the captures as a column of lists; rows that do not fit have none."""
+        at, begins, ends = self.at, self.begins, self.ends
+        if not self.fits.all():
+            counts = np.diff(at)
+            kept = np.repeat(self.fits, counts)
+            begins, ends, at = begins[kept], ends[kept], np.append(0, np.cumsum(np.where(self.fits, counts, 0)))
+        [values] = string_columns(data, begins[np.newaxis], ends[np.newaxis], [False])
+        offsets = pa.py_buffer(at.astype(np.int32))
+        return pa.Array.from_buffers(_PARAMS, len(at) - 1, [None, offsets], 0, children=[values])
 
 
 def fit_one(template: str, text: str) -> list[str] | None:

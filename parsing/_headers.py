@@ -5,6 +5,7 @@ the format to be known and batch boundaries do not matter. Known layouts are tri
 none, or only a bare "<time> <message>" although a level seems to follow, is sniffed, and its layout joins the list.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -50,6 +51,7 @@ class Headers:
     time_us: Ints
     year_assumed: Flags
     date_assumed: Flags
+    assumed: bool = False  # a year or date is, of some row
     extra: dict[int, dict[str, str]] = field(default_factory=dict)  # row -> further attributes
     _texts: list[tuple[int, int, str]] = field(default_factory=list)  # (field, row, text) that is no part of the lines
 
@@ -57,19 +59,12 @@ class Headers:
     def blank(cls, lines: Spans) -> "Headers":
         """Return the headers of lines that have none: each line is its message."""
         rows = len(lines)
-        begins, ends = np.zeros((len(FIELDS), rows), np.int64), np.zeros((len(FIELDS), rows), np.int64)
+        begins, ends = np.zeros((2, len(FIELDS), rows), np.int64)
         begins[0], ends[0] = lines.begins, lines.ends
-        return cls(
-            data=lines.data,
-            begins=begins,
-            ends=ends,
-            seen=np.zeros(len(FIELDS), np.bool_),
-            matched=np.zeros(rows, np.bool_),
-            timed=np.zeros(rows, np.bool_),
-            time_us=np.full(rows, INVALID, np.int64),
-            year_assumed=np.zeros(rows, np.bool_),
-            date_assumed=np.zeros(rows, np.bool_),
-        )
+        matched, timed, year_assumed, date_assumed = np.zeros((4, rows), np.bool_)
+        time_us = np.full(rows, INVALID, np.int64)
+        seen = np.zeros(len(FIELDS), np.bool_)
+        return cls(lines.data, begins, ends, seen, matched, timed, time_us, year_assumed, date_assumed)
 
     def has(self, name: str) -> bool:
         """Return whether some row may have this field."""
@@ -79,6 +74,13 @@ class Headers:
         """Return a field of some rows."""
         place = _PLACE[name]
         return Spans(self.data, self.begins[place][rows], self.ends[place][rows])
+
+    def places(self, names: Sequence[str], rows: Rows, spare: int = 0) -> tuple[Ints, Ints]:
+        """Return where several fields of some rows begin and end (shape [field, row]), with room for `spare` more."""
+        begins, ends = np.zeros((2, len(names) + spare, len(self.matched[rows])), np.int64)
+        for k, name in enumerate(names):
+            begins[k], ends[k] = self.begins[_PLACE[name]][rows], self.ends[_PLACE[name]][rows]
+        return begins, ends
 
     def put_text(self, name: str, row: int, text: str) -> None:
         """Set a field of a row to a text that is no part of the lines; `settle` makes it count."""
@@ -109,7 +111,7 @@ class HeaderReader:
 
     def read(self, headers: Headers, lines: Spans, rows: Ints, observed_us: Ints, leading: bool = True) -> None:
         """Fill in the headers of some rows of `lines`. `leading`: columns may stand before the time."""
-        if self.settings.format == "message" or len(rows) == 0:
+        if len(rows) == 0:
             return
         which = np.full(len(rows), _NONE, np.int64)
         at = 0
@@ -185,7 +187,7 @@ class HeaderReader:
     def _read_times(self, headers: Headers, rows: Ints, which: Ints, observed_us: Ints) -> None:
         for number, layout in enumerate(self.layouts):
             mine = rows if len(self.layouts) == 1 and (which == 0).all() else rows[which == number]
-            if len(mine) == 0 or not layout.regex.count("(?P<time>"):
+            if len(mine) == 0 or not layout.timed:
                 continue
             if layout.time is not None:
                 self.put_times(headers, mine, layout.time, observed_us)
@@ -200,6 +202,7 @@ class HeaderReader:
         headers.timed[rows] = times.us != INVALID
         headers.year_assumed[rows] = times.year_assumed
         headers.date_assumed[rows] = times.date_assumed
+        headers.assumed |= layout.lacks_year or not layout.dated
 
     def put_times_of_any_layout(self, headers: Headers, rows: Ints, observed_us: Ints) -> None:
         """Read the field `time` of some rows, each in the first layout that fits all of it."""

@@ -1,7 +1,7 @@
 """A header layout: the elements before the message, as people write them and as one RE2 expression."""
 
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 
 import re2
 
@@ -30,6 +30,11 @@ class Layout:
     regex: str
     time: TimeLayout | None
     columns: int = 0
+
+    @cached_property
+    def timed(self) -> bool:
+        """Return whether the header has a time."""
+        return "(?P<time>" in self.regex
 
     @property
     def bare(self) -> bool:

@@ -15,9 +15,10 @@ from parsing._columns import Ints, Spans
 from parsing._masks import compile_masks, tokenise
 from parsing._settings import ParserSettings
 from parsing._skeleton import OVERFLOW, SkeletonEngine
-from telemetry import WILDCARD
+from parsing._templates import OVERFLOW_TEXT, Templates
 
-_FIRST_SIZE = 1024
+_FIRST_SIZE = 64  # of tables that grow: there may be a thousand services
+_MOST_STALE = 1024
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ class Miner:
         self._masks = compile_masks(settings.masks)
         self._max_fingerprints = settings.max_fingerprints
         self._clock = 0
-        self.texts: list[str] = [WILDCARD]  # by template number; changed templates get a new number
+        self.templates = Templates()  # changed templates get a new number
         self._cluster_template: Ints = np.zeros(_FIRST_SIZE, np.int64)
         self._clusters = 1
         self._count = 0
@@ -73,9 +74,10 @@ class Miner:
         return bool((self._slot_cluster[: self._count] == OVERFLOW).any())
 
     def assign(self, messages: Spans) -> tuple[Ints, list[Change]]:
-        """Return each message's template, as a number into `texts`, and the changes on the way, in order."""
+        """Return each message's template, as a number in `templates`, and the changes on the way, in order."""
         from parsing import _kernels
 
+        self._tidy()
         out = np.empty(len(messages), np.int64)
         unseen = np.zeros(1, np.uint64)
         changes: list[Change] = []
@@ -115,22 +117,26 @@ class Miner:
 
     def _set_template(self, cluster: int, template: str, row: int) -> Change | None:
         known = cluster < self._clusters
-        old = self.texts[self._cluster_template[cluster]] if known else None
+        old = self.templates.texts[self._cluster_template[cluster]] if known else None
         if old == template:
             return None
         if cluster >= len(self._cluster_template):
             self._cluster_template = np.concatenate([self._cluster_template, np.zeros_like(self._cluster_template)])
         self._clusters = max(self._clusters, cluster + 1)
-        self._cluster_template[cluster] = len(self.texts)
-        self.texts.append(template)
+        self._cluster_template[cluster] = self.templates.add(template)
         return None if old is None else Change(row, old, template)
 
-    def tidy(self) -> None:
+    def _tidy(self) -> None:
         """Drop texts of templates that have changed since; numbers given out before are void."""
-        if len(self.texts) > 2 * self._clusters + _FIRST_SIZE:
-            current = self._cluster_template[: self._clusters]
-            self.texts = [self.texts[int(number)] for number in current]
-            self._cluster_template[: self._clusters] = np.arange(self._clusters)
+        if len(self.templates.texts) > 2 * self._clusters + _MOST_STALE:
+            self._lay_out([self.templates.texts[int(one)] for one in self._cluster_template[: self._clusters]])
+
+    def _lay_out(self, texts: list[str]) -> None:
+        """Begin the texts anew; `texts`: that of each cluster, the overflow cluster's first."""
+        self.templates = Templates()
+        numbers = [OVERFLOW_TEXT, *(self.templates.add(text) for text in texts[1:])]
+        self._cluster_template = _padded(np.array(numbers, np.int64))
+        self._clusters = len(numbers)
 
     def _forget(self) -> None:
         """Forget the half of the shapes that was not seen for longest."""
@@ -155,7 +161,7 @@ class Miner:
         return {
             "engine": self._engine.snapshot(),
             "clock": self._clock,
-            "templates": [self.texts[int(number)] for number in self._cluster_template[: self._clusters]],
+            "templates": [self.templates.texts[int(one)] for one in self._cluster_template[: self._clusters]],
             "keys": self._slot_key[: self._count].tolist(),
             "clusters": self._slot_cluster[: self._count].tolist(),
             "used": self._last_used[: self._count].tolist(),
@@ -165,9 +171,8 @@ class Miner:
         """Take over what `snapshot` returned."""
         self._engine.restore(saved["engine"])
         self._clock = saved["clock"]
-        self.texts = list(saved["templates"])
-        self._clusters, self._count = len(self.texts), len(saved["keys"])
-        self._cluster_template = _padded(np.arange(self._clusters, dtype=np.int64))
+        self._lay_out(saved["templates"])
+        self._count = len(saved["keys"])
         self._slot_key = _padded(np.array(saved["keys"], np.uint64))
         self._slot_cluster = _padded(np.array(saved["clusters"], np.int64))
         self._last_used = _padded(np.array(saved["used"], np.int64))

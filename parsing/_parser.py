@@ -7,21 +7,23 @@ import numpy as np
 import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 
 from parsing._assemble import Records, logs_table
-from parsing._columns import Ints, Spans, distinct, one_chunk, streams_in
-from parsing._fit import fit_column, recipe
+from parsing._columns import Flags, Ints, Rows, Spans, all_same, flags, ints, one_chunk, streams_in
+from parsing._deltas import deltas, with_targets
+from parsing._fit import Captures, recipe
 from parsing._headers import HeaderReader, Headers
 from parsing._miner import Change, Miner
 from parsing._read import read_rows
-from parsing._records import continues, cut_long, message_breaks
+from parsing._records import continues, cut_long
 from parsing._settings import ParserSettings
-from telemetry import LINEAGE, LINES, LOGS, TEMPLATES, TIME, WILDCARD, CorruptState, Parsed, template_id
+from parsing._templates import OVERFLOW_TEXT, with_tail
+from telemetry import LINEAGE, LINES, LOGS, TEMPLATES, CorruptState, Parsed, template_id
 
 FORMAT_VERSION = 1
 UNKNOWN_SERVICE = "unknown"
-_EXAMPLE = 2000  # characters of a body kept as a template's example
+_NO_LINES, _NO_LOGS = LINES.empty_table(), LOGS.empty_table()
+_NO_TEMPLATES, _NO_RULES = TEMPLATES.empty_table(), LINEAGE.empty_table()
 
 
 @dataclass
@@ -55,9 +57,8 @@ class Parser:
     def __init__(self, settings: ParserSettings | None = None) -> None:
         self.settings = settings or ParserSettings()
         self._streams: dict[str, Stream] = {}
-        self._held: pa.Table = LINES.empty_table()
+        self._held: pa.Table = _NO_LINES
         self._next = 0
-        self._template_ids: dict[str, int] = {}
 
     def process(self, lines: pa.Table, next: int, final: bool = False) -> Parsed:
         """Parse `lines` (schema LINES, the rows after those of the last call); `next` is the position after them.
@@ -99,40 +100,43 @@ class Parser:
     def _advance(self, rows: pa.Table, flush: bool) -> tuple[Parsed, Ints]:
         """Parse what can be parsed of `rows`; also return the record number of each row dealt with."""
         if rows.num_rows == 0:
-            self._held = LINES.empty_table()
-            return Parsed(LOGS.empty_table(), TEMPLATES.empty_table(), LINEAGE.empty_table(), self._next), np.zeros(
-                0, np.int64
-            )
+            self._held = _NO_LINES
+            return self._nothing(self._next), np.zeros(0, np.int64)
         rows = rows.combine_chunks() if rows["body"].num_chunks > 1 else rows
+        lines, structured = Spans.of(one_chunk(rows["body"])), flags(rows["structured"])
         names, number = self._stream_of(rows)
-        headers, headed = read_rows(rows, names, number, self)
-        starts, open_end = self._starts(rows, number, headers, headed)
+        headers, headed = read_rows(rows, lines, structured, names, number, self)
+        starts, open_end = self._starts(rows, lines, structured, number, headers, headed)
         keep = rows.num_rows
         if open_end and not flush:
             keep = int(np.flatnonzero(starts)[-1])
-        self._held = rows.slice(keep)
+        self._held = rows.slice(keep) if keep < rows.num_rows else _NO_LINES
         next = int(rows["offset"][keep].as_py()) if keep < rows.num_rows else self._next
         parsed = self._emit(rows, keep, names, number, headers, starts[:keep], headed, next)
         return parsed, np.cumsum(starts[:keep]) - 1
 
+    def _nothing(self, next: int) -> Parsed:
+        return Parsed(_NO_LOGS, _NO_TEMPLATES, _NO_RULES, next)
+
     def _stream_of(self, rows: pa.Table) -> tuple[list[str], Ints]:
+        """Return the streams the rows belong to, and which of them each row does."""
         fallback = self.settings.service or UNKNOWN_SERVICE
-        coded = one_chunk(pc.fill_null(rows["service"], fallback)).dictionary_encode()
+        service = one_chunk(rows["service"])
+        if service.null_count in (0, len(service)) and all_same(Spans.of(service)):
+            return [service[0].as_py() or fallback], np.zeros(len(service), np.int64)
+        coded = pc.fill_null(service, fallback).dictionary_encode()
         return coded.dictionary.to_pylist(), coded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
 
     def _starts(
-        self, rows: pa.Table, number: Ints, headers: Headers, headed: NDArray[np.bool_]
-    ) -> tuple[NDArray[np.bool_], bool]:
+        self, rows: pa.Table, lines: Spans, structured: Flags, number: Ints, headers: Headers, headed: Flags
+    ) -> tuple[Flags, bool]:
         """Return which rows begin a record, and whether the last record may still grow."""
-        structured = rows["structured"].to_numpy()
         if self.settings.format == "message":
             return np.ones(len(number), np.bool_), False
-        lines = Spans.of(one_chunk(rows["body"]))
-        starts = structured | ~continues(lines, headers.matched, headed)
-        starts[0] = True
-        starts[1:] |= (number[1:] != number[:-1]) | structured[:-1]
-        offsets = rows["offset"].to_numpy()
-        starts |= message_breaks(offsets)
+        from parsing._kernels import record_starts
+
+        offsets, starts = ints(rows["offset"]), np.empty(len(number), np.bool_)
+        record_starts(structured, continues(lines, headers.matched, headed), number, offsets, starts)
         starts = cut_long(starts, lines.sizes)
         alone = len(offsets) < 2 or offsets[-1] != offsets[-2]
         return starts, bool(alone and not structured[-1])
@@ -144,94 +148,67 @@ class Parser:
         names: list[str],
         number: Ints,
         headers: Headers,
-        starts: NDArray[np.bool_],
-        headed: NDArray[np.bool_],
+        starts: Flags,
+        headed: Flags,
         next: int,
     ) -> Parsed:
         if keep == 0:
-            return Parsed(LOGS.empty_table(), TEMPLATES.empty_table(), LINEAGE.empty_table(), next)
+            return self._nothing(next)
+        streams = [self.stream(name) for name in names]
         for one, mine in streams_in(number[:keep], len(names)):
-            self.stream(names[one]).headed = bool(headed[mine].any())
-        records = Records.build(
-            rows, keep, headers, starts, number, [self.stream(name) for name in names], self.settings
-        )
-        return self._templated(records, names, keep, next)
+            streams[one].headed = bool(headed[mine].any())
+        records = Records.build(rows, keep, headers, starts, number, streams, self.settings)
+        return self._templated(records, streams, keep, next)
 
-    def _templated(self, records: Records, names: list[str], keep: int, next: int) -> Parsed:
+    def _templated(self, records: Records, streams: list[Stream], keep: int, next: int) -> Parsed:
+        """Give the records their templates, and fit these."""
         count = len(records.first)
-        texts: list[str] = []
-        template = np.zeros(count, np.int64)
-        lineage: list[dict[str, Any]] = []
-        for one, mine in streams_in(records.stream, len(names)):
-            stream = self.stream(names[one])
-            stream.miner.tidy()
-            whole = len(mine) == count
-            numbers, changes = stream.miner.assign(records.messages if whole else records.messages.take(mine))
-            several = np.flatnonzero(records.tailed[mine])
-            lineage += self._lineage(stream, numbers, several, changes, mine, records)
-            base = len(texts)
-            texts += stream.miner.texts
-            template[mine] = numbers + base
-            for row in several:
-                texts.append(_with_tail(stream.miner.texts[int(numbers[row])]))
-                template[mine[row]] = len(texts) - 1
-        params, fits = fit_column(records.bodies, texts, template)
-        if not fits.all():
-            texts.append(WILDCARD)
-            template[~fits] = len(texts) - 1
-            params, _ = fit_column(records.bodies, texts, template)
-        used, inverse = distinct(template)
-        ids = np.array([self._id(texts[int(one)]) for one in used], np.int64)[inverse]
-        logs = logs_table(records, ids, params)
-        lineage.sort(key=lambda rule: rule["row"])
-        templates = _with_targets(
-            _deltas(logs, records.time_us, [texts[int(one)] for one in used], inverse), logs, lineage
-        )
-        lineage = [{name: rule[name] for name in LINEAGE.names} for rule in lineage]
-        return Parsed(
-            logs, templates, pa.Table.from_pylist(lineage, LINEAGE), next, joined=keep - count - records.filtered,
-            filtered=records.filtered,
-        )  # fmt: skip
-
-    def _id(self, text: str) -> int:
-        known = self._template_ids.get(text)
-        if known is None:
-            if len(self._template_ids) >= 100_000:
-                self._template_ids.clear()
-            known = self._template_ids[text] = template_id(text)
-        return known
+        shares = [(streams[one], mine) for one, mine in streams_in(records.stream, len(streams))]
+        number = np.empty(count, np.int64)
+        rules: list[dict[str, Any]] = []
+        for stream, mine in shares:
+            number[mine], changes = stream.miner.assign(records.messages.take(mine))
+            if changes or records.tailed[mine].any():
+                rows = np.arange(count)[mine]
+                several = np.flatnonzero(records.tailed[rows])
+                rules += self._lineage(stream, number[rows], several, changes, rows, records)
+                for row in rows[several]:
+                    number[row] = stream.miner.templates.tailed(int(number[row]))
+        captures = _fitted(records.bodies, shares, number)
+        if not captures.fits.all():
+            number[~captures.fits] = OVERFLOW_TEXT
+            captures = _fitted(records.bodies, shares, number)
+        ids = np.empty(count, np.int64)
+        for stream, mine in shares:
+            ids[mine] = stream.miner.templates.ids[number[mine]]
+        logs = logs_table(records, ids, captures.column(records.bodies.data))
+        templates = deltas(records, ids, shares, number)
+        lineage = _NO_RULES
+        if rules:
+            rules.sort(key=lambda rule: rule["row"])
+            templates = with_targets(templates, logs, rules)
+            lineage = pa.Table.from_pylist([{name: rule[name] for name in LINEAGE.names} for rule in rules], LINEAGE)
+        joined = keep - count - records.filtered
+        return Parsed(logs, templates, lineage, next, joined=joined, filtered=records.filtered)
 
     def _lineage(
         self, stream: Stream, numbers: Ints, several: Ints, changes: list[Change], mine: Ints, records: Records
     ) -> list[dict[str, Any]]:
         """Return the rules for the changes in one stream, in order; `several`: its records of more than one line."""
         rules: list[dict[str, Any]] = []
+        texts = stream.miner.templates.texts
         at = 0
         for change in changes:
             while at < len(several) and several[at] < change.row:
-                stream.tailed.add(stream.miner.texts[int(numbers[several[at]])])
+                stream.tailed.add(texts[int(numbers[several[at]])])
                 at += 1
             row = int(mine[change.row])
-            rules.append(self._rule(change.old, change.new, row, records))
+            rules.append(_rule(change.old, change.new, row, records))
             if change.old in stream.tailed:
                 stream.tailed.add(change.new)
-                rules.append(self._rule(_with_tail(change.old), _with_tail(change.new), row, records))
-        stream.tailed.update(stream.miner.texts[int(numbers[row])] for row in several[at:])
+                rules.append(_rule(with_tail(change.old), with_tail(change.new), row, records))
+        stream.tailed.update(texts[int(numbers[row])] for row in several[at:])
         return rules
-
-    def _rule(self, old: str, new: str, row: int, records: Records) -> dict[str, Any]:
-        made = recipe(old, new)
-        assert made is not None, f"{new!r} does not cover {old!r}"
-        return {
-            "row": row,
-            "time": int(records.time_us[row]),
-            "kind": "generalise",
-            "from_id": self._id(old),
-            "to_id": self._id(new),
-            "template": new,
-            "recipe": made,
-            **records.origin(row),
-        }
 
     def snapshot(self) -> bytes:
         """Return the state as of `Parsed.next` of the last call: lines held back are not in it, they come again."""
@@ -263,54 +240,27 @@ class Parser:
         return parser
 
 
-def _with_tail(template: str) -> str:
-    """Return the template of a record whose first line has `template` and that has continuation lines."""
-    return f"{template} {WILDCARD}".strip()
+def _fitted(bodies: Spans, shares: list[tuple[Stream, Rows]], number: Ints) -> Captures:
+    """Return what the wildcards of each record's template stand for; `number`: the template's in its stream."""
+    counts = np.empty(len(number), np.int64)
+    for stream, mine in shares:
+        counts[mine] = stream.miner.templates.wild[number[mine]]
+    captures = Captures.of(counts)
+    for stream, mine in shares:
+        captures.find(bodies.take(mine), stream.miner.templates, number[mine], mine)
+    return captures
 
 
-def _deltas(logs: pa.Table, time_us: Ints, texts: list[str], template: Ints) -> pa.Table:
-    """Return the TEMPLATES rows of one call: per (template, service), in order of first appearance."""
-    from parsing._kernels import summarise
-
-    own = {name: one_chunk(logs[name]) for name in ("template_id", "service", "body", "source", "partition", "offset")}
-    services = own["service"].dictionary_encode()
-    several = len(services.dictionary)
-    pairs, group = template, template
-    if several > 1:
-        pairs, group = distinct(template * several + services.indices.to_numpy(zero_copy_only=False))
-    first, last, earliest, latest, count = np.zeros((5, len(texts) if several == 1 else len(pairs)), np.int64)
-    summarise(group, time_us, first, last, earliest, latest, count)
-    order = np.argsort(first)
-    first, last = first[order], last[order]
-    at, until = pa.array(first), pa.array(last)
-    columns = {
-        "template_id": own["template_id"].take(at),
-        "service": own["service"].take(at),
-        "template": pa.array([texts[one] for one in template[first]], pa.string()),
-        "first_seen": _as_times(earliest[order]),
-        "last_seen": _as_times(latest[order]),
-        "count": count[order],
-        "example": pc.utf8_slice_codeunits(own["body"].take(at), 0, _EXAMPLE),
-        **{name: own[name].take(until) for name in ("source", "partition", "offset")},
+def _rule(old: str, new: str, row: int, records: Records) -> dict[str, Any]:
+    made = recipe(old, new)
+    assert made is not None, f"{new!r} does not cover {old!r}"
+    return {
+        "row": row,
+        "time": int(records.time_us[row]),
+        "kind": "generalise",
+        "from_id": template_id(old),
+        "to_id": template_id(new),
+        "template": new,
+        "recipe": made,
+        **records.origin(row),
     }
-    return pa.table([columns[name] for name in TEMPLATES.names], schema=TEMPLATES)
-
-
-def _as_times(us: Ints) -> pa.Array:
-    return pa.array(us).view(TIME)
-
-
-def _with_targets(templates: pa.Table, logs: pa.Table, lineage: list[dict[str, Any]]) -> pa.Table:
-    """Add a row of count 0 for each template that a rule leads to but no record of this call has."""
-    known = set(templates["template_id"].to_pylist())
-    rows = []
-    for rule in lineage:
-        if rule["to_id"] not in known:
-            known.add(rule["to_id"])
-            record = logs.slice(rule["row"], 1).select(["service", "time", "body", "source", "partition", "offset"])
-            one = record.to_pylist()[0]
-            body = one.pop("body")[:_EXAMPLE]
-            seen = one.pop("time")
-            counts = {"first_seen": seen, "last_seen": seen, "count": 0, "example": body}
-            rows.append({"template_id": rule["to_id"], "template": rule["template"], **counts, **one})
-    return pa.concat_tables([templates, pa.Table.from_pylist(rows, TEMPLATES)]) if rows else templates

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import re2
 
-from parsing._columns import Flags, Ints, Spans, one_chunk
+from parsing._columns import Flags, Ints, Spans, ints, streams_in
 from parsing._headers import HeaderReader, Headers
 from parsing._structured import read_structured
 
@@ -16,19 +16,23 @@ if TYPE_CHECKING:
 _LOGFMT = re2.compile(r'[A-Za-z_@][\w.@-]*=(?:"(?:[^"\\]|\\.)*"|[^\s"]*)\s+[A-Za-z_@][\w.@-]*=')
 
 
-def read_rows(rows: pa.Table, names: list[str], number: Ints, parser: "Parser") -> tuple[Headers, Flags]:
+def read_rows(
+    rows: pa.Table, lines: Spans, structured: Flags, names: list[str], number: Ints, parser: "Parser"
+) -> tuple[Headers, Flags]:
     """Return the headers of all rows, and for each whether its stream has shown a header up to it."""
-    lines = Spans.of(one_chunk(rows["body"]))
-    structured = rows["structured"].to_numpy()
-    observed = rows["observed_time"].cast(pa.int64()).to_numpy()
     headers = Headers.blank(lines)
     headed = np.zeros(len(lines), np.bool_)
-    for one, name in enumerate(names):
-        stream = parser.stream(name)
-        own = number == one
-        raw = np.flatnonzero(own & ~structured)
+    if parser.settings.format == "message":
+        return headers, headed
+    observed = ints(rows["observed_time"])
+    mixed = bool(structured.any())
+    for one, mine in streams_in(number, len(names)):
+        stream = parser.stream(names[one])
+        own = np.arange(len(lines))[mine]
+        raw = own[~structured[own]] if mixed else own
         _read_some(stream.raw, lines, raw, observed, headers, leading=True)
-        _read_some(stream.inner, lines, np.flatnonzero(own & structured), observed, headers, leading=False)
+        if mixed:
+            _read_some(stream.inner, lines, own[structured[own]], observed, headers, leading=False)
         if len(raw):
             headed[raw] = np.logical_or.accumulate(headers.matched[raw]) | stream.headed
     headers.settle()
@@ -36,7 +40,7 @@ def read_rows(rows: pa.Table, names: list[str], number: Ints, parser: "Parser") 
 
 
 def _read_some(reader: HeaderReader, lines: Spans, rows: Ints, observed: Ints, headers: Headers, leading: bool) -> None:
-    if reader.settings.format == "auto":
+    if len(rows) and reader.settings.format == "auto":
         rows = _read_objects(reader, lines, rows, observed, headers)
     reader.read(headers, lines, rows, observed, leading)
 

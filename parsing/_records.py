@@ -30,22 +30,6 @@ def continues(lines: Spans, matched: Flags, headed: Flags) -> Flags:
     return out
 
 
-def message_breaks(offsets: Ints) -> Flags:
-    """Return which rows begin a message of several lines, or follow one: records never cross such a border."""
-    rows = len(offsets)
-    new = np.ones(rows, np.bool_)
-    new[1:] = offsets[1:] != offsets[:-1]
-    if new.all():
-        return ~new
-    begins = np.flatnonzero(new)
-    several = np.diff(np.append(begins, rows)) > 1
-    breaks = np.zeros(rows, np.bool_)
-    breaks[begins[several]] = True
-    after = begins[1:][several[:-1]]
-    breaks[after] = True
-    return breaks
-
-
 def cut_long(starts: Flags, sizes: Ints) -> Flags:
     """Return `starts` with more starts in records beyond the limits on lines and bytes (`sizes`: bytes a line)."""
     begins = np.flatnonzero(starts)

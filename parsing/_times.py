@@ -122,7 +122,7 @@ def read_times(texts: Spans, layout: TimeLayout, observed_us: Ints, year: int | 
     A missing year is `year`, or the one that puts the time at most a day after `observed_us` (shape [rows]) and least
     far before it; a missing date likewise. Times without a zone are in `timezone`.
     """
-    from parsing._kernels import parse_times
+    from parsing._time_kernels import parse_times
 
     rows = len(texts)
     fields, widths = layout.reading

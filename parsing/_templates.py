@@ -1,0 +1,75 @@
+"""The template texts of one stream by number, laid out for compiled code, which fits them to messages."""
+
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from telemetry import WILDCARD, template_id
+
+OVERFLOW_TEXT = 0
+"""The number of the text `<*>`, which fits everything."""
+
+_FIRST_SIZE = 64
+
+
+class Templates:
+    """Texts numbered in the order in which they were added, from 0.
+
+    Text t has wild[t] wildcards and so wild[t] + 1 literals, the first of which is literal first[t]; literal k is
+    literals[literal_offsets[k]:literal_offsets[k + 1]]. Arrays may be longer than what is in use.
+    """
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+        self.ids, self.wild, self.first, self.literal_offsets = np.zeros((4, _FIRST_SIZE), np.int64)
+        self.literals = np.zeros(_FIRST_SIZE, np.uint8)
+        self._literal_count = 0
+        self._tailed: dict[int, int] = {}
+        self.add(WILDCARD)
+
+    def add(self, text: str) -> int:
+        """Add a text; return its number."""
+        number, pieces = len(self.texts), _literals(text)
+        self.texts.append(text)
+        self.ids, self.wild, self.first = (_room(one, number + 1) for one in (self.ids, self.wild, self.first))
+        self.ids[number], self.wild[number], self.first[number] = _id(text), len(pieces) - 1, self._literal_count
+        self.literal_offsets = _room(self.literal_offsets, self._literal_count + len(pieces) + 1)
+        for piece in pieces:
+            at = int(self.literal_offsets[self._literal_count])
+            self.literals = _room(self.literals, at + len(piece))
+            self.literals[at : at + len(piece)] = np.frombuffer(piece, np.uint8)
+            self._literal_count += 1
+            self.literal_offsets[self._literal_count] = at + len(piece)
+        return number
+
+    def tailed(self, number: int) -> int:
+        """Return the number of the text for records whose first line has the text `number` and that have more lines."""
+        if number not in self._tailed:
+            self._tailed[number] = self.add(with_tail(self.texts[number]))
+        return self._tailed[number]
+
+
+def with_tail(text: str) -> str:
+    """Return the template of a record whose first line has the template `text` and that has continuation lines."""
+    return f"{text} {WILDCARD}".strip()
+
+
+def _room(array: NDArray[Any], size: int) -> NDArray[Any]:
+    """Return `array` with room for `size` entries."""
+    if size <= len(array):
+        return array
+    out = np.zeros(max(size, 2 * len(array)), array.dtype)
+    out[: len(array)] = array
+    return out
+
+
+@lru_cache(maxsize=1 << 14)
+def _literals(template: str) -> tuple[bytes, ...]:
+    return tuple(piece.encode() for piece in template.split(WILDCARD))
+
+
+@lru_cache(maxsize=1 << 14)
+def _id(text: str) -> int:
+    return template_id(text)

@@ -1,0 +1,147 @@
+"""Compiled loops that cut, compare and copy texts, and so make Arrow's buffers."""
+
+import numpy as np
+
+from parsing._jit import compiled
+
+
+@compiled
+def one_text(data, begins, ends):  # type: ignore[no-untyped-def]
+    """Return whether all texts are the same."""
+    for row in range(1, begins.size):
+        if ends[row] - begins[row] != ends[0] - begins[0]:
+            return False
+        for k in range(ends[0] - begins[0]):
+            if data[begins[row] + k] != data[begins[0] + k]:
+                return False
+    return True
+
+
+@compiled
+def number_texts(data, begins, ends, known, known_offsets, count, row, out):  # type: ignore[no-untyped-def]
+    """Set out[i] to the place of text i among `count` known ones.
+
+    Known text k is known[known_offsets[k]:known_offsets[k + 1]]. Begins at `row`; returns the row of the first text
+    that is not known, or their number.
+    """
+    while row < begins.size:
+        size = ends[row] - begins[row]
+        place = -1
+        for k in range(count):
+            at = known_offsets[k]
+            if known_offsets[k + 1] - at != size:
+                continue
+            same = 0
+            while same < size and known[at + same] == data[begins[row] + same]:
+                same += 1
+            if same == size:
+                place = k
+                break
+        if place < 0:
+            return row
+        out[row] = place
+        row += 1
+    return row
+
+
+@compiled
+def measure(begins, ends, offsets, valid, sizes, empty):  # type: ignore[no-untyped-def]
+    """Lay out columns of texts (shape [column, row]): Arrow's offsets and validity, bytes and empty texts of each."""
+    for column in range(begins.shape[0]):
+        total = 0
+        for row in range(begins.shape[1]):
+            size = ends[column, row] - begins[column, row]
+            total += size
+            offsets[column, row + 1] = total
+            if size > 0:
+                valid[column, row >> 3] |= 1 << (row & 7)
+            else:
+                empty[column] += 1
+        sizes[column] = total
+
+
+@compiled
+def copy(data, begins, ends, places, out):  # type: ignore[no-untyped-def]
+    """Copy columns of texts (shape [column, row]) one after the other, column c from out[places[c]] on."""
+    for column in range(begins.shape[0]):
+        at = np.uint64(places[column])
+        for row in range(begins.shape[1]):
+            begin = np.uint64(begins[column, row])
+            size = np.uint64(ends[column, row]) - begin
+            for k in range(size):  # unsigned: no check for places counted from the end
+                out[at + k] = data[begin + k]
+            at += size
+
+
+@compiled
+def measure_entries(begins, ends, key_sizes, offsets, valid):  # type: ignore[no-untyped-def]
+    """Lay out a map of the texts that are not empty (shape [kind, row]): offsets, validity.
+
+    Returns (entries, bytes of keys, bytes of values, rows without an entry).
+    """
+    entries = keys = values = absent = 0
+    for row in range(begins.shape[1]):
+        before = entries
+        for kind in range(begins.shape[0]):
+            size = ends[kind, row] - begins[kind, row]
+            if size > 0:
+                entries += 1
+                keys += key_sizes[kind]
+                values += size
+        offsets[row + 1] = entries
+        if entries > before:
+            valid[row >> 3] |= 1 << (row & 7)
+        else:
+            absent += 1
+    return entries, keys, values, absent
+
+
+@compiled
+def copy_entries(data, begins, ends, keys, key_offsets, out_keys, out_key_offsets, out_values, out_value_offsets):  # type: ignore[no-untyped-def]
+    """Copy the entries laid out by `measure_entries`; key k is keys[key_offsets[k]:key_offsets[k + 1]]."""
+    entry = key_at = value_at = 0
+    for row in range(begins.shape[1]):
+        for kind in range(begins.shape[0]):
+            begin, end = begins[kind, row], ends[kind, row]
+            if end <= begin:
+                continue
+            for k in range(key_offsets[kind], key_offsets[kind + 1]):
+                out_keys[key_at] = keys[k]
+                key_at += 1
+            for k in range(begin, end):
+                out_values[value_at] = data[k]
+                value_at += 1
+            entry += 1
+            out_key_offsets[entry] = key_at
+            out_value_offsets[entry] = value_at
+
+
+@compiled
+def summarise(keys, time, sizes, table, places, out):  # type: ignore[no-untyped-def]
+    """Summarise rows by key; return how many distinct keys there are, and the largest size.
+
+    Group g, in order of first appearance: first and last row, earliest and latest time, and number of rows are
+    out[0, g] to out[4, g]. Keys are not negative. `table` (all -1) and `places` are scratch; their size is a power of
+    two above 2 * keys.size.
+    """
+    mask = np.uint64(table.size - 1)
+    count = largest = 0
+    for row in range(keys.size):
+        key = keys[row]
+        at = (np.uint64(key) * np.uint64(0x9E3779B97F4A7C15) >> np.uint64(20)) & mask
+        while table[at] != -1 and table[at] != key:
+            at = (at + np.uint64(1)) & mask
+        if table[at] == -1:
+            table[at] = key
+            places[at] = count
+            out[0, count] = row
+            out[2, count] = out[3, count] = time[row]
+            out[4, count] = 0
+            count += 1
+        g = places[at]
+        out[1, g] = row
+        out[2, g] = min(out[2, g], time[row])
+        out[3, g] = max(out[3, g], time[row])
+        out[4, g] += 1
+        largest = max(largest, sizes[row])
+    return count, largest
