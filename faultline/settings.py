@@ -8,7 +8,7 @@ import os
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 import pydantic_settings
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
@@ -33,6 +33,19 @@ def _split(value: object) -> object:
 TextList = Annotated[tuple[Annotated[str, Field(min_length=1)], ...], NoDecode, BeforeValidator(_split)]
 
 
+Format = Literal[
+    "auto",
+    "lines",
+    "json_logs",
+    "json",
+    "otlp_logs",
+    "otlp_metrics",
+    "otlp_traces",
+    "prometheus",
+    "remote_write",
+]
+
+
 class _Group(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
@@ -51,6 +64,15 @@ class Kafka(_Group):
     )
     sasl_username: str | None = Field(None, description="User name for SASL.")
     sasl_password: SecretStr | None = Field(None, description="Password for SASL; never printed or logged.")
+    formats: dict[str, Format] = Field(
+        {},
+        description="What the messages of a topic hold, by topic: "
+        + ", ".join(f"`{name}`" for name in get_args(Format))
+        + "; `auto` tells by the topic's name and the first bytes, and finds all but `remote_write`.",
+    )
+    max_batch_bytes: int = Field(
+        64 * 2**20, ge=2**20, le=2**32, description="A record batch that decompresses to more bytes is a dead letter."
+    )
     ssl_cafile: Path | None = Field(None, description="CA certificates (PEM) to trust; unset: those of the system.")
 
     def options(self) -> dict[str, Any]:

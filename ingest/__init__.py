@@ -9,12 +9,14 @@ answers of a data set are never opened. Nothing here stores a position: the stor
 
 from ingest._case import Case, Matrix, read_case, read_graph, read_matrix, read_metrics_csv, read_normal
 from ingest._files import FilesSource
+from ingest._formats import FORMATS
 from ingest._kafka import KafkaSource
 from ingest._source import Source
 from ingest._stdin import StdinSource
 from ingest._topics import fill_topic, read_topic
 
 __all__ = [
+    "FORMATS",
     "Case",
     "FilesSource",
     "KafkaSource",

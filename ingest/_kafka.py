@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from ingest._files import FUTURE_S, latest_us
-from ingest._messages import batches
+from ingest._formats import AUTO
+from ingest._kafka_codec import MAX_BATCH, bound
+from ingest._messages import Topic, batches
 from telemetry import Batch, Partition, PositionLost, SourceError
 
 log = logging.getLogger("faultline.ingest")
@@ -52,7 +54,8 @@ class KafkaSource:
     A message holds one record or many, separated by newlines; its key or `service` header names their service.
     `instance` is the static membership id of this worker (a restarted worker then gets its partitions back at once).
     `options` go to kafka-python as they are (security). With `once` it stops at the end offsets seen first.
-    Raises SourceError if no broker answers.
+    `formats` names what the messages of a topic hold (`FORMATS`); others tell by themselves. A record batch that
+    decompresses to more than `max_batch` bytes is a dead letter. Raises SourceError if no broker answers.
 
     A topic that is deleted and made anew is noticed by its id, at most 5 s later: kafka-python fetches by name, so if
     in that time the new topic grows past the old position, its first messages come out twice.
@@ -69,6 +72,8 @@ class KafkaSource:
         instance: str | None = None,
         once: bool = False,
         options: Mapping[str, Any] | None = None,
+        formats: Mapping[str, str] | None = None,
+        max_batch: int = MAX_BATCH,
         future_s: float | None = FUTURE_S,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -77,6 +82,7 @@ class KafkaSource:
         if group and instance:
             self._config["group_instance_id"] = instance
         self._topics, self._group, self._once = tuple(topics), group, once
+        self._formats, self._max_batch = dict(formats or {}), max_batch
         self._future_s, self._clock = future_s, clock
         self._assigned: dict[Any, _Assigned] = {}  # by kafka's TopicPartition
         self._moved: set[Any] = set()  # partitions the group gave us since we last looked
@@ -114,6 +120,7 @@ class KafkaSource:
 
         source = self
         self._joined = False
+        bound(self._max_batch)
 
         class Listener(ConsumerRebalanceListener):  # type: ignore[misc]
             """Runs on the library's own thread: only holds the partitions until the next `poll` looks at them."""
@@ -228,7 +235,9 @@ class KafkaSource:
                 continue
             first, last = held.next, held.end
             fresh = [m for m in messages if m.offset >= first and (last is None or m.offset < last)]
-            for batch in batches(held.partition, where.topic, fresh, held.next, self._clock, limit):
+            format = self._formats.get(where.topic, AUTO)
+            topic = Topic(held.partition, where.topic, self._clock, limit, format)
+            for batch in batches(topic, fresh, held.next):
                 held.next = batch.next
                 found.append(batch)
         return found

@@ -1,96 +1,152 @@
-"""Kafka messages to batches: one or many newline-separated records a message, of one service."""
+"""Kafka messages to batches: one or many records a message, in any of the known formats, compressed or not."""
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from ingest._decode import Stream, decode
+from ingest._compress import MAX_MESSAGE, codec_of, decompress
+from ingest._decode import Decoded, Stream, decode
+from ingest._formats import AUTO, JSON, LINES, LOGS, TEXT, decode_whole, format_of
 from ingest._json import Envelope
-from ingest._tables import DeadLetters
+from ingest._kafka_codec import refusal_of
+from ingest._tables import MAX_RAW, DeadLetters
 from ingest._text import split_lines
-from telemetry import Batch, Partition
+from telemetry import Batch, DecodeError, Partition
 
-MAX_MESSAGE = 8 * 1024 * 1024
-"""A larger message (after decompression) is rejected whole."""
 _LINES, _BYTES = 8192, 4 * 1024 * 1024
 _SHARED_TOPICS = ("logs", "metrics", "spans")
-_DATA_TOPICS = ("metric", "span", "trace")
 _MAX_SERVICE = 200
+_STREAMS = {LINES: Stream.RAW, LOGS: Stream.LOGS, JSON: Stream.DATA}
 
 
-def batches(
-    partition: Partition, topic: str, records: Sequence[Any], start: int, clock: Callable[[], float], latest_us: int
-) -> Iterator[Batch]:
+@dataclass(frozen=True)
+class Topic:
+    """What is known of all messages of a topic partition."""
+
+    partition: Partition
+    name: str
+    clock: Callable[[], float]
+    latest_us: int  # event times after this are in the future
+    format: str = AUTO
+
+
+@dataclass
+class _Run:
+    """Consecutive messages of one format."""
+
+    format: str = LINES
+    records: list[Any] = field(default_factory=list)
+    values: list[bytes] = field(default_factory=list)
+    lines: int = 0
+    size: int = 0  # bytes
+
+    def takes(self, format: str, value: bytes) -> bool:
+        """Whether a further message belongs to this batch."""
+        fits = self.lines < _LINES and self.size + len(value) <= _BYTES
+        return not self.records or (format == self.format and fits)
+
+    def add(self, format: str, record: Any, value: bytes) -> None:
+        self.format = format
+        self.records.append(record)
+        self.values.append(value)
+        self.lines += value.count(b"\n") + 1
+        self.size += len(value)
+
+
+def batches(topic: Topic, records: Sequence[Any], start: int) -> Iterator[Batch]:
     """Yield the batches of consecutive messages (kafka-python's records) that follow position `start`."""
-    run: list[Any] = []
-    kind, lines, size = Stream.RAW, 0, 0
+    run = _Run()
     for record in records:
-        value = record.value or b""
-        if len(value) > MAX_MESSAGE:
-            if run:
-                yield (batch := _decode(partition, topic, run, start, kind, clock, latest_us))
-                start = batch.next
-            yield (batch := _too_long(partition, record, start, clock))
-            start, run, lines, size = batch.next, [], 0, 0
+        try:
+            value = _value(record)
+        except DecodeError as error:
+            if run.records:
+                yield (batch := _decode(topic, run, start))
+                start, run = batch.next, _Run()
+            yield (batch := _rejected(topic, record, error, start))
+            start = batch.next
             continue
-        found = _stream(topic, value)
-        if run and (found is not kind or lines >= _LINES or size + len(value) > _BYTES):
-            yield (batch := _decode(partition, topic, run, start, kind, clock, latest_us))
-            start, run, lines, size = batch.next, [], 0, 0
-        kind = found
-        run.append(record)
-        lines += value.count(b"\n") + 1
-        size += len(value)
-    if run:
-        yield _decode(partition, topic, run, start, kind, clock, latest_us)
+        format = format_of(topic.name, value) if topic.format == AUTO else topic.format
+        if not run.takes(format, value):
+            yield (batch := _decode(topic, run, start))
+            start, run = batch.next, _Run()
+        run.add(format, record, value)
+    if run.records:
+        yield _decode(topic, run, start)
 
 
-def _stream(topic: str, value: bytes) -> Stream:
-    """Tell a message by its topic and first bytes, so that the answer does not depend on other messages."""
-    if any(word in topic.lower() for word in _DATA_TOPICS):
-        return Stream.DATA
-    return Stream.LOGS if value.lstrip().startswith((b'{"', b"{ ", b"{}", b"[{", b"[[")) else Stream.RAW
+def _value(record: Any) -> bytes:
+    """Return a message's value, decompressed if it was compressed by its sender. Raises DecodeError."""
+    value: bytes = record.value or b""
+    if record.headers and (refusal := refusal_of(record)):
+        raise DecodeError(refusal.reason, refusal.detail)
+    if len(value) > MAX_MESSAGE:
+        raise DecodeError("too_long", f"a message of {len(value)} bytes, want at most {MAX_MESSAGE}")
+    codec = codec_of(value)
+    return value if codec is None else bytes(decompress(codec, value))
 
 
-def _decode(
-    partition: Partition,
-    topic: str,
-    records: Sequence[Any],
-    start: int,
-    stream: Stream,
-    clock: Callable[[], float],
-    latest_us: int,
-) -> Batch:
-    values = [(record.value or b"").removesuffix(b"\n") for record in records]
+def _decode(topic: Topic, run: _Run, start: int) -> Batch:
+    envelope = _envelope(topic, run)
+    decoded = (
+        _decode_text(topic, run, envelope) if run.format in TEXT else decode_whole(run.format, run.values, envelope)
+    )
+    return decoded.batch(envelope, start, run.records[-1].offset + 1)
+
+
+def _envelope(topic: Topic, run: _Run) -> Envelope:
+    """Return what is known of each message of a run."""
+    records = run.records
+    stamps = [record.timestamp * 1000 if record.timestamp > 0 else round(topic.clock() * 1e6) for record in records]
+    return Envelope(
+        topic.partition,
+        np.array([record.offset for record in records], np.int64),
+        None,
+        pa.array([_service(record, topic.name, run.format) for record in records], pa.string()),
+        np.array(stamps, np.int64),
+        {},
+        topic.latest_us,
+    )
+
+
+def _decode_text(topic: Topic, run: _Run, messages: Envelope) -> Decoded:
+    """Decode newline-separated records; each is of its message's service."""
+    values = [value.removesuffix(b"\n") for value in run.values]
     counts = np.array([value.count(b"\n") + 1 for value in values])
     lines = split_lines(b"\n".join(values))
     firsts = np.repeat(np.cumsum(counts) - counts, counts)
-    services = pa.array([_service(record, topic) for record in records], pa.string())
-    stamps = [record.timestamp * 1000 if record.timestamp > 0 else round(clock() * 1e6) for record in records]
     envelope = Envelope(
-        partition,
-        np.repeat(np.array([record.offset for record in records], np.int64), counts),
+        topic.partition,
+        np.repeat(messages.offset, counts),
         np.arange(1, len(firsts) + 1) - firsts,
-        services.take(pa.array(np.repeat(np.arange(len(records)), counts))),
-        np.repeat(np.array(stamps, np.int64), counts),
+        messages.service.take(pa.array(np.repeat(np.arange(len(values)), counts))),
+        np.repeat(messages.observed_us, counts),
         lines.notes,
-        latest_us,
+        topic.latest_us,
     )
-    return decode(lines.text, envelope, stream).batch(envelope, start, records[-1].offset + 1)
+    return decode(lines.text, envelope, _STREAMS[run.format])
 
 
-def _service(record: Any, topic: str) -> str | None:
-    """Return the `service` header, else the key, else the topic where it is not one all services share."""
-    named = next((value for key, value in record.headers if key == "service"), None) or record.key
+def _service(record: Any, topic: str, format: str) -> str | None:
+    """Return the `service` header, else the key, else the topic where it is not one all services share.
+
+    The key of a message that holds the records of many services (OTLP, remote write) is an id or a hash.
+    """
+    named = next((value for key, value in record.headers if key == "service"), None)
+    if not named and format in TEXT:
+        named = record.key
     if named:
         return str(named.decode("utf-8", "replace"))[:_MAX_SERVICE]
-    return None if topic in _SHARED_TOPICS else topic
+    return None if topic in _SHARED_TOPICS or format not in TEXT else topic
 
 
-def _too_long(partition: Partition, record: Any, start: int, clock: Callable[[], float]) -> Batch:
-    letters = DeadLetters(partition, round(clock() * 1e6))
-    detail = f"a message of {len(record.value)} bytes, want at most {MAX_MESSAGE}"
-    letters.add(record.offset, "too_long", detail, record.value[: 64 * 1024])
-    return Batch(partition, start, record.offset + 1, 1, dead_letters=letters.table())
+def _rejected(topic: Topic, record: Any, error: DecodeError, start: int) -> Batch:
+    """Return the batch of one message that cannot be decoded, or of the record batch that `record` stands for."""
+    refusal = refusal_of(record)
+    units = refusal.records if refusal else 1
+    letters = DeadLetters(topic.partition, round(topic.clock() * 1e6))
+    letters.add(record.offset, error.reason, error.detail, (record.value or b"")[:MAX_RAW], units)
+    return Batch(topic.partition, start, record.offset + 1, units, dead_letters=letters.table())

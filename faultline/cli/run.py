@@ -132,7 +132,15 @@ def _open_source(settings: "Settings", kind: str, paths: tuple[Path, ...], servi
     from ingest import KafkaSource
 
     kafka = settings.kafka
-    return KafkaSource(kafka.bootstrap, kafka.topics, group=kafka.group, once=once, options=kafka.options())
+    return KafkaSource(
+        kafka.bootstrap,
+        kafka.topics,
+        group=kafka.group,
+        once=once,
+        options=kafka.options(),
+        formats=kafka.formats,
+        max_batch=kafka.max_batch_bytes,
+    )
 
 
 def _raise_file_limit() -> None:

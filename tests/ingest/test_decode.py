@@ -2,7 +2,7 @@ import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from source_contract import bodies, check_batches, drain, rows
 
@@ -277,6 +277,7 @@ names = st.sampled_from((*LOG_KEYS, *DATA_KEYS, "start", "status"))
 
 
 @given(st.lists(st.dictionaries(names, json_values, max_size=8), min_size=1, max_size=5))
+@settings(deadline=None)
 def test_no_json_object_stops_a_batch(tmp_path_factory, records):
     batches = read(tmp_path_factory.mktemp("any"), [json.dumps(record) for record in records])
     assert sum(batch.read for batch in batches) >= len(records)

@@ -4,11 +4,15 @@ import contextlib
 import json
 import time
 import uuid
+from functools import partial
 
 import pytest
+import snappy
+from otlp import NS, both, logs, metrics
 from source_contract import bodies, check_batches, check_resume, drain, rows
 
 from ingest import KafkaSource
+from ingest._prometheus import write_request
 from telemetry import PositionLost, SourceError
 
 pytestmark = pytest.mark.kafka
@@ -81,6 +85,41 @@ def test_metrics_and_spans_topics_and_service_header(kafka_broker):
     (line,) = rows(batches, "lines")
     assert line["service"] == names[2]
     assert line["observed_time"].timestamp() == 1_767_225_605
+
+
+@pytest.mark.parametrize("codec", ["gzip", "lz4"])
+def test_a_record_batch_that_is_a_bomb_is_a_dead_letter_and_the_next_goes_on(kafka_broker, topic, codec):
+    options = {"compression_type": codec, "max_request_size": 64 << 20, "linger_ms": 0}
+    produce(kafka_broker, topic, [b"before"], **options)
+    produce(kafka_broker, topic, [bytes(9 << 20)], **options)
+    produce(kafka_broker, topic, [b"after", b"and so on"], **options)
+    make = partial(bounded, kafka_broker, topic, max_batch=8 << 20)
+    batches = drain(make())
+    check_batches(batches)
+    assert bodies(batches) == ["before", "after", "and so on"]
+    (letter,) = rows(batches, "dead_letters")
+    assert (letter["reason"], letter["offset"], letter["units"]) == ("too_long", 1, 1)
+    assert "(a batch of 1 messages, offsets 1 to 1)" in letter["detail"]
+    assert 0 < len(letter["raw"]) <= 64 * 1024
+    check_resume(make)
+
+
+def test_otlp_and_prometheus_messages_among_others(kafka_broker):
+    names = [f"{kind}-{uuid.uuid4().hex[:6]}" for kind in ("otlp_logs", "otlp_metrics", "prom")]
+    for name in names:
+        kafka_broker.create_topic(name)
+    produce(kafka_broker, names[0], [*both(logs({"body": {"string_value": "a"}})), b"a raw line"])
+    gauge = {"name": "m", "gauge": {"data_points": [{"time_unix_nano": NS, "as_int": 1}]}}
+    produce(kafka_broker, names[1], both(metrics(gauge)), compression_type="gzip")
+    series = write_request()(timeseries=[{"labels": [{"name": "__name__", "value": "up"}]}])
+    series.timeseries[0].samples.add(value=1, timestamp=NS // 10**6)
+    produce(kafka_broker, names[2], [snappy.compress(series.SerializeToString())])
+    batches = drain(bounded(kafka_broker, *names, formats={names[2]: "remote_write"}))
+    check_batches(batches)
+    assert [(r["service"], r["body"]) for r in rows(batches, "lines")] == [("cart", "a")] * 2 + [("cart", "a raw line")]
+    assert sorted((r["service"], r["metric"]) for r in rows(batches, "metrics")) == [
+        ("cart", "m"), ("cart", "m"), ("unknown", "up"),
+    ]  # fmt: skip
 
 
 def test_positions_cover_transaction_markers_and_aborted_messages(kafka_broker, topic):

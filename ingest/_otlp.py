@@ -1,0 +1,82 @@
+"""OTLP messages to rows, protobuf or JSON: what the OpenTelemetry Collector writes to Kafka, and SDKs send by HTTP.
+
+One message is one LogsData, MetricsData or TracesData, which the requests of OTLP/HTTP equal on the wire. The values
+of records are gathered into columns message by message; there is no row object in between.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import telemetry
+from ingest._decode import Decoded
+from ingest._json import Envelope
+from ingest._otlp_json import from_json
+from ingest._otlp_logs import read_logs
+from ingest._otlp_metrics import read_metrics
+from ingest._otlp_spans import read_spans
+from ingest._tables import DeadLetters
+from telemetry import DecodeError
+
+SIGNALS = ("logs", "metrics", "traces")
+
+
+def message_type(signal: str) -> Any:
+    """Return the protobuf class of a signal's messages: `logs`, `metrics` or `traces`."""
+    if signal == "logs":
+        from opentelemetry.proto.logs.v1.logs_pb2 import LogsData
+
+        return LogsData
+    if signal == "metrics":
+        from opentelemetry.proto.metrics.v1.metrics_pb2 import MetricsData
+
+        return MetricsData
+    from opentelemetry.proto.trace.v1.trace_pb2 import TracesData
+
+    return TracesData
+
+
+def parse(signal: str, value: bytes) -> Any:
+    """Return the message in `value`, JSON if it begins like it. Raises DecodeError (bad_json, too_deep, bad_protobuf).
+
+    Protobuf text that is not UTF-8 makes the whole message one that cannot be read, as the format demands.
+    """
+    kind = message_type(signal)
+    if value.lstrip()[:1] == b"{":
+        return from_json(kind, value.decode("utf-8", "backslashreplace"))
+    return from_protobuf(kind, value)
+
+
+def from_protobuf(kind: Any, value: bytes) -> Any:
+    """Return the protobuf message in `value`. Raises DecodeError (bad_protobuf)."""
+    from google.protobuf.message import DecodeError as ProtobufError  # type: ignore[import-untyped]  # has no types
+
+    try:
+        return kind.FromString(value)
+    except ProtobufError as error:
+        raise DecodeError("bad_protobuf", f"not a protobuf {kind.DESCRIPTOR.name}: {error}") from None
+
+
+def decode_otlp(signal: str, values: Sequence[bytes], envelope: Envelope) -> Decoded:
+    """Decode messages of one signal, in order; the envelope has one entry a message."""
+    observed = int(envelope.observed_us[-1]) if len(values) else 0
+    letters = DeadLetters(envelope.partition, observed)
+    messages = []
+    for index, value in enumerate(values):
+        try:
+            messages.append((index, parse(signal, value)))
+        except DecodeError as error:
+            letters.add(int(envelope.offset[index]), error.reason, error.detail, value)
+    tables = {
+        "lines": telemetry.LINES.empty_table(),
+        "metrics": telemetry.METRICS.empty_table(),
+        "spans": telemetry.SPANS.empty_table(),
+    }
+    filtered = 0
+    if signal == "logs":
+        tables["lines"] = read_logs(messages, envelope, letters)
+    elif signal == "metrics":
+        tables["metrics"], filtered = read_metrics(messages, envelope, letters)
+    else:
+        tables["spans"] = read_spans(messages, envelope, letters)
+    read = sum(map(len, tables.values())) + letters.units + filtered
+    return Decoded(read, filtered, dead_letters=letters.table(), **tables)

@@ -1,0 +1,30 @@
+"""Messages as Kafka's client hands them on, and what becomes of them, without a broker."""
+
+from dataclasses import dataclass, field
+
+from source_contract import check_batches
+
+from ingest._messages import Topic, batches
+from telemetry import Partition
+
+NOW = 1_780_000_000
+"""Seconds: the clock of these tests."""
+
+
+@dataclass
+class Message:
+    value: bytes | None
+    offset: int = 0
+    key: bytes | None = None
+    headers: list = field(default_factory=list)
+    timestamp: int = NOW * 1000
+
+
+def decoded(*values, topic="stuff", format="auto", key=None, headers=()):
+    """Decode messages of one topic; check what every batch must be; return the batches."""
+    found = Topic(Partition("kafka:x:0", f"kafka:{topic}"), topic, lambda: NOW, (NOW + 600) * 1_000_000, format)
+    records = [Message(value, offset, key, list(headers)) for offset, value in enumerate(values, 10)]
+    out = list(batches(found, records, 10))
+    check_batches(out)
+    assert out[-1].next == 10 + len(values)
+    return out
