@@ -50,6 +50,7 @@ class Outcome:
     confidence: float
     detail: str
     step_s: float = 10.0  # time between two points of the telemetry it was found in
+    usual: float = 0.0  # score of first suspects in this telemetry when nothing is known to be wrong
 
 
 @dataclass
@@ -78,6 +79,7 @@ class _Incident:
     suspect: str | None = None  # first of the last ranking
     ranked_at: int = 0  # when a ranking was last asked for, while watched
     ranked: int = 0  # how many of the due rankings were asked for
+    held_until: int = 0  # until when its services are not watched anew, because that has just led back to it
     verdict: str | None = None
     confidence: float | None = None
     seq: int = 0
@@ -150,12 +152,20 @@ class IncidentBook:
         incident = self._open.get(incident_id)
         if incident is None:
             return changes.tables(ANOMALIES.empty_table())
-        if incident.status == _WATCHED and outcome.score >= self._bar(incident, time_us, outcome.step_s):
+        enough = outcome.score >= self.settings.standout * outcome.usual
+        if enough and self.promising(incident_id, time_us, outcome):
             incident = self._confirm(incident, outcome, time_us, changes)
         incident.verdict, incident.confidence, incident.suspect = outcome.verdict, outcome.confidence, outcome.suspect
         incident.title = _title(incident)
         changes.event(incident, time_us, "rank", outcome.detail)
         return changes.tables(ANOMALIES.empty_table())
+
+    def promising(self, incident_id: str, time_us: int, outcome: Outcome) -> bool:
+        """Whether this outcome would make an incident of a watched disturbance, were it not for what is usual."""
+        incident = self._open.get(incident_id)
+        if incident is None or incident.status != _WATCHED:
+            return False
+        return outcome.score >= self._bar(incident, time_us, outcome.step_s)
 
     def _bar(self, incident: _Incident, time_us: int, step_s: float) -> float:
         ages, scores = zip(*self.settings.confirm, strict=True)
@@ -169,6 +179,9 @@ class IncidentBook:
                 new = sorted(set(watched.services) - set(host.services))
                 host.services += new
                 host.last_evidence = max(host.last_evidence, watched.last_evidence)
+                host.held_until = time_us + self.settings.watch_every_s[0] * _SECOND
+                if not new:
+                    return host
                 changes.event(host, time_us, "join", f"{', '.join(watched.services)}: same suspect {outcome.suspect}")
                 return host
         watched.status, watched.opened = "open", time_us
@@ -236,8 +249,9 @@ class IncidentBook:
 
     def _held(self, end_us: int) -> set[str]:
         """Return the services of what is watched and of young incidents; those of older ones may be watched anew."""
-        young = [i for i in self._open.values() if end_us - i.opened <= self.settings.spread_s * _SECOND]
-        return {service for incident in young for service in incident.services}
+        young = self.settings.spread_s * _SECOND
+        holding = [i for i in self._open.values() if end_us - i.opened <= young or end_us < i.held_until]
+        return {service for incident in holding for service in incident.services}
 
     def _join(self, incident: _Incident, service: str, weight: float, end_us: int, changes: _Changes) -> None:
         incident.services.append(service)

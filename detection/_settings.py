@@ -47,6 +47,9 @@ class IncidentSettings:
     what lasts may be weaker. Between two ages the bar falls in a straight line; the last one holds on. Ages are for
     telemetry every 10 s or more often; where points are further apart, they stretch in proportion.
     """
+    standout: float = 2.0
+    """How many times the usual score the first suspect of a new incident must have. Usual is the median of what the
+    same ranking says of earlier periods: with many services and few points, somebody always looks suspicious."""
     join_evidence: float = 2.5
     """Evidence of a service at which it belongs to the incident of a neighbour."""
     lookback_s: int = 60
@@ -64,6 +67,7 @@ class IncidentSettings:
         _positive(
             self,
             "watch_evidence",
+            "standout",
             "join_evidence",
             "lookback_s",
             "join_within_s",

@@ -8,7 +8,7 @@ import struct
 import threading
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -30,9 +30,11 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 APP = "correlator"
-STATE_VERSION = 1
+STATE_VERSION = 2
 _CHUNK = 60  # windows read from the store at a time
-_HISTORY_US = 30 * 60_000_000  # how much a diagnosis may look back
+_HISTORY_US = 30 * 60_000_000  # how much a diagnosis may look back at least
+_HISTORY_POINTS = 180  # ... and how many rounds of metric points, where they are further apart than windows
+_MAX_HISTORY_US = 3 * 3600 * 1_000_000
 _SKIP_AFTER_US = 10 * 60_000_000  # longer silences are stepped over rather than walked through
 _CALLS_HALF_LIFE = 360  # windows after which a call counts half
 _MAX_CALLS = 20_000
@@ -73,6 +75,7 @@ class Correlator:
         self._calls: dict[tuple[str, str], float] = {}
         self._canonical: dict[int, int] = {}
         self._history: deque[Window] = deque()
+        self._look_back = _HISTORY_US
         self._examples: dict[int, str] = {}
         self._output = _Output()
         self.position: int | None = None
@@ -187,7 +190,9 @@ class Correlator:
 
     def _remember(self, window: Window, calls: windows.Calls) -> None:
         self._history.append(window)
-        while self._history[0].end <= window.end - _HISTORY_US:
+        if window.end % (_CHUNK * self._width) == 0:
+            self._look_back = self._needed()
+        while self._history[0].end <= window.end - self._look_back:
             self._history.popleft()
         keep = 0.5 ** (1 / _CALLS_HALF_LIFE)
         decayed = {edge: weight * keep for edge, weight in self._calls.items()}
@@ -197,9 +202,15 @@ class Correlator:
             decayed = dict(sorted(decayed.items(), key=lambda item: (-item[1], item[0]))[:_MAX_CALLS])
         self._calls = decayed
 
+    def _needed(self) -> int:
+        """Return how long a history (us) holds enough points to tell the odd from the usual, given the newest ones."""
+        newest = [w.metrics for w in self._history if w.end > self._history[-1].end - _HISTORY_US]
+        step_us = round(_step_s(pa.concat_tables(newest), self._width) * 1e6)
+        return min(max(_HISTORY_US, _HISTORY_POINTS * step_us), _MAX_HISTORY_US)
+
     def _diagnose(self, incident_id: str, window: Window) -> None:
         from detection import Outcome
-        from rca import Evidence, diagnose, suspects_table
+        from rca import Evidence, diagnose, suspects_table, usual_score
 
         onset, now = self._book.onset(incident_id), window.end
         evidence = Evidence(
@@ -218,8 +229,10 @@ class Correlator:
             nothing = Outcome(None, 0.0, "insufficient_evidence", 0.0, str(error))
             self._emit(self._book.diagnosed(incident_id, now, nothing), window.start)
             return
-        said = self._book.diagnosed(incident_id, now, _outcome(diagnosis, _step_s(evidence.metrics, self._width)))
-        self._emit(said, window.start)
+        outcome = _outcome(diagnosis, _step_s(evidence.metrics, self._width))
+        if self._book.promising(incident_id, now, outcome):
+            outcome = replace(outcome, usual=usual_score(evidence))
+        self._emit(self._book.diagnosed(incident_id, now, outcome), window.start)
         if incident_id in self._book.open:
             self._output.add("suspects", suspects_table(incident_id, now, diagnosis), window.start)
 
@@ -266,6 +279,8 @@ class Correlator:
         from storage import Snapshot
 
         header = {
+            "look_back": self._look_back,
+            "since": self._history[0].start if self._history else position,
             "calls": [[*edge, weight] for edge, weight in self._calls.items()],
             "canonical": [[f"{a:x}", f"{b:x}"] for a, b in self._canonical.items()],
         }
@@ -276,22 +291,18 @@ class Correlator:
     def _restore(self) -> None:
         from detection import Detector, IncidentBook
 
-        snapshot = self._writer.restore(APP)
+        snapshot = self._writer.restore(APP, STATE_VERSION)
         if snapshot is None:
             return
-        if snapshot.format_version != STATE_VERSION:
-            raise CorruptState(
-                f"correlator state has format {snapshot.format_version}, this version reads {STATE_VERSION}"
-            )
         header, detector, book = _unpack(snapshot.payload)
         self._detector, self._book = Detector.restore(detector), IncidentBook.restore(book)
         self._calls = {(caller, callee): weight for caller, callee, weight in header["calls"]}
         self._canonical = {int(a, 16): int(b, 16) for a, b in header["canonical"]}
         self.position = self._committed = self._snapshot_position = snapshot.position
         self._reader.refresh()
-        start = snapshot.position - _HISTORY_US // self._width * self._width
-        rows = self._read(start, snapshot.position)
-        cut = windows.cut(rows, start, snapshot.position, self._width, self._canonical)
+        self._look_back = header["look_back"]
+        rows = self._read(header["since"], snapshot.position)
+        cut = windows.cut(rows, header["since"], snapshot.position, self._width, self._canonical)
         self._history = deque(window for window, _ in cut)
 
 

@@ -9,5 +9,16 @@ of series on its own. Nothing here reads a store.
 from rca._diagnose import METHODS, diagnose
 from rca._evidence import Diagnosis, Evidence, EvidenceRow, Suspect, suspects_table
 from rca._granger import granger
+from rca._usual import usual_score
 
-__all__ = ["METHODS", "Diagnosis", "Evidence", "EvidenceRow", "Suspect", "diagnose", "granger", "suspects_table"]
+__all__ = [
+    "METHODS",
+    "Diagnosis",
+    "Evidence",
+    "EvidenceRow",
+    "Suspect",
+    "diagnose",
+    "granger",
+    "suspects_table",
+    "usual_score",
+]

@@ -1,5 +1,8 @@
 """Incidents: watched first, opened when a ranking confirms, joined, resolved."""
 
+import itertools
+from dataclasses import replace
+
 import pyarrow as pa
 import pytest
 
@@ -146,3 +149,31 @@ def test_a_restored_book_goes_on_as_the_old_one():
         assert ours.rank == theirs.rank
         assert (ours.incidents, ours.events, ours.anomalies) == (theirs.incidents, theirs.events, theirs.anomalies)
     assert book.snapshot() == twin.snapshot()
+
+
+@pytest.mark.parametrize(("usual", "opens"), [(1.4, True), (1.6, False)])
+def test_what_is_usual_here_is_no_incident(usual: float, opens: bool):
+    book = IncidentBook()
+    found = watch(book, 100 * S, {"cart": 6.0})
+    assert book.promising(found, 100 * S, outcome(3.0))
+    book.diagnosed(found, 100 * S, replace(outcome(3.0), usual=usual))
+    assert (book.open == [found]) is opens
+    assert not (opens and book.promising(found, 100 * S, outcome(3.0)))
+
+
+def test_a_disturbance_that_leads_back_to_its_incident_adds_no_event_and_is_left_alone_for_a_while():
+    settings = IncidentSettings()
+    book = IncidentBook(settings)
+    found = watch(book, 100 * S, {"cart": 6.0})
+    book.diagnosed(found, 100 * S, outcome(3.0))
+    ranked, events = [], []
+    for end in range(110, 700, 10):
+        update = book.update(end * S, anomalies(end * S, {"cart": 6.0}), CALLS)
+        again = [i for i in update.rank if i != found]
+        ranked += [end] * len(again)
+        for i in again:
+            events += book.diagnosed(i, end * S, outcome(3.0)).events["kind"].to_pylist()
+    assert book.open == [found]
+    assert "join" not in events
+    assert ranked[0] > 100 + settings.spread_s
+    assert all(b - a >= settings.watch_every_s[0] for a, b in itertools.pairwise(ranked))
