@@ -2,20 +2,24 @@
 
 `Store.open` creates or finds the tables. A `Writer` appends rows exactly once: every commit carries the positions
 it covers, a rival that moved one makes it raise `Fenced`, and rows already stored are dropped when replayed.
-A `Reader` answers SQL over views with template lineage applied, and scans time ranges; it cannot write.
+A `Reader` answers SQL over views with template lineage and people's edits applied, and scans time ranges.
 `compact` merges small files, thins old snapshots and removes what nothing refers to any more.
 """
 
+from storage._edits import Edit, Meaning, in_force
 from storage._lineage import Rule, resolve
 from storage._maintenance import Compaction, compact
 from storage._reader import Reader
 from storage._state import Snapshot
 from storage._store import Store, TableInfo
+from storage._templates import fill, generalised, tidy, words
 from storage._writer import CORRELATOR, Move, Writer
 
 __all__ = [
     "CORRELATOR",
     "Compaction",
+    "Edit",
+    "Meaning",
     "Move",
     "Reader",
     "Rule",
@@ -24,5 +28,10 @@ __all__ = [
     "TableInfo",
     "Writer",
     "compact",
+    "fill",
+    "generalised",
+    "in_force",
     "resolve",
+    "tidy",
+    "words",
 ]

@@ -1,7 +1,7 @@
 """Template lineage: ordered rules "id A became id B", composed so that one look-up takes a stored id to its last one.
 
-Rules are ordered by who made them (an edit beats learning), then event time, then origin, which no run, batch size or
-worker count changes. The newest rule of an id wins; a rule that would close a cycle with newer ones is left out.
+Rules are ordered by event time, then origin, which no run, batch size or worker count changes. The newest rule of an
+id wins; a rule that would close a cycle with newer ones is left out. People's edits apply after them (`_edits`).
 """
 
 from collections.abc import Iterable, Sequence
@@ -57,8 +57,12 @@ def _chain(chosen: dict[int, Rule], composed: dict[int, Rule], start: int) -> li
 
 
 def _compose(first: Rule, second: Rule) -> Rule:
-    recipe = tuple(tuple(_expand(first.recipe, parts)) for parts in second.recipe)
-    return Rule(first.from_id, second.to_id, recipe)
+    return Rule(first.from_id, second.to_id, compose(first.recipe, second.recipe))
+
+
+def compose(first: Recipe, second: Recipe) -> Recipe:
+    """Return the recipe that does what `first` and then `second` do."""
+    return tuple(tuple(_expand(first, parts)) for parts in second)
 
 
 def _expand(recipe: Recipe, parts: Iterable[Part]) -> Iterable[Part]:

@@ -1,17 +1,19 @@
 """The reader: SQL over the views, and scans of time ranges that open only the files they need."""
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import pyarrow as pa
 
 import telemetry
 from storage import _views
-from storage._lineage import Rule, resolve
+from storage._edits import Edit, Meaning, apply, in_force
+from storage._lineage import Recipe, Rule, resolve
+from storage._splits import SplitRows, recipe_column, rule_table
 from storage._sql import check_reading, connect
 from storage._tables import TIME_COLUMNS, Handle, one_line
 from telemetry import QueryError
@@ -19,10 +21,11 @@ from telemetry import QueryError
 if TYPE_CHECKING:
     import duckdb
 
+T = TypeVar("T")
 Params = Sequence[Any] | Mapping[str, Any]
 
 _LINEAGE_ORDER = """SELECT from_id, to_id, recipe FROM raw_lineage WHERE from_id <> to_id
-ORDER BY kind <> 'generalise', time, source, "partition", "offset", to_id"""
+ORDER BY time, source, "partition", "offset", to_id"""
 
 
 class Reader:
@@ -32,17 +35,27 @@ class Reader:
     what the ledger says.
     """
 
-    def __init__(self, folder: Path, memory_limit: str = "512MiB", timeout_s: float = 30.0) -> None:
-        """Open a reader; DuckDB may use `memory_limit`, a result may be as large, and a query take `timeout_s`."""
+    def __init__(
+        self, folder: Path, memory_limit: str = "512MiB", timeout_s: float = 30.0, preview: Edit | None = None
+    ) -> None:
+        """Open a reader; DuckDB may use `memory_limit`, a result may be as large, and a query take `timeout_s`.
+
+        With `preview` the views show what they would if this edit were stored.
+        """
         self._handles = {name: Handle(folder, name) for name in reversed(telemetry.TABLES)}
         self._timeout_s = timeout_s
         self._lock = threading.RLock()
         self._connection = connect(folder, memory_limit)
-        self._connection.execute(_views.create_map())
+        for statement in _views.tables():
+            self._connection.execute(statement)
+        self._splits = SplitRows(self._connection)
+        self._preview = preview
         self._memory_limit = memory_limit
         self._result_bytes = _bytes(self._connection)
         self._stale = set(telemetry.TABLES)
-        self._has_lineage: bool | None = None
+        self._edits: list[Edit] = []  # those in force
+        self._meaning: Meaning | None = None
+        self._applied: tuple[bool, bool] | None = None  # whether the views have lineage, and splits
         self.refresh()
 
     @property
@@ -91,6 +104,14 @@ class Reader:
                 lambda: self._scan(table, columns, since_us, until_us, where, params, lineage)
             )
 
+    def edits(self) -> tuple[list[Edit], Meaning]:
+        """Return all edits, oldest first, and what they and what was learnt make of stored template ids."""
+        with self._lock:
+            self.refresh()
+            self._again_if_vacuumed(self._renew_views)
+            assert self._meaning is not None
+            return self._stored_edits(), self._meaning
+
     def close(self) -> None:
         """Release the connection; the reader cannot be used after."""
         self._connection.close()
@@ -125,7 +146,8 @@ class Reader:
         rows = _views.source(table, files)
         if lineage and "template_id" in schema.names:
             self._renew_views()
-            rows = f"({_views.with_lineage(table, rows)})"
+            splits = bool(self._meaning and self._meaning.splits)
+            rows = f"({_views.with_lineage(table, rows, splits)})"
         limits = {">=": since_us, "<": until_us}
         conditions = [
             f"{TIME_COLUMNS[table]} {sign} make_timestamptz(?)" for sign, us in limits.items() if us is not None
@@ -168,7 +190,7 @@ class Reader:
         finally:
             timer.cancel()
 
-    def _again_if_vacuumed(self, read: Any) -> pa.Table:
+    def _again_if_vacuumed(self, read: Callable[[], T]) -> T:
         """Read; if a file is gone because a table was compacted long ago, look at the tables afresh and read again."""
         import duckdb
 
@@ -186,37 +208,60 @@ class Reader:
         """Point the views at the files of the versions last seen."""
         for table in self._stale:
             self._connection.execute(_views.raw_view(table, self._handles[table].files().paths))
-        if "lineage" in self._stale:
-            self._renew_lineage()
+        if self._stale & {"lineage", "edits"} or (self._edits and self._stale & {"templates", "logs"}):
+            self._renew_meaning()
         self._stale.clear()
 
-    def _renew_lineage(self) -> None:
+    def _renew_meaning(self) -> None:
+        """Find out what stored ids mean by now, and let the views show it."""
         found = self._connection.execute(_LINEAGE_ORDER).fetchall()
-        rules = resolve([Rule(start, end, _recipe(recipe)) for start, end, recipe in found])
-        self._connection.execute(f"DELETE FROM {_views.MAP}")  # noqa: S608 - a constant
-        if rules:
-            _insert(self._connection, rules)
-        if self._has_lineage != bool(rules):
-            self._has_lineage = bool(rules)
-            for statement in _views.meaning_views(self._has_lineage):
+        learnt = resolve([Rule(start, end, _recipe(recipe)) for start, end, recipe in found])
+        self._edits = in_force([*self._stored_edits(), *([self._preview] if self._preview else [])])
+        self._meaning = self._apply_edits(learnt) if self._edits else Meaning(learnt, [], {}, set(), set())
+        self._write_map(self._meaning)
+        self._splits.load(self._meaning.splits, self._log_files())
+        applied = bool(self._meaning.rules), bool(self._meaning.splits)
+        if self._applied != applied:
+            self._applied = applied
+            for statement in _views.meaning_views(*applied):
                 self._connection.execute(statement)
 
+    def _apply_edits(self, learnt: Sequence[Rule]) -> Meaning:
+        """Apply the edits; once values of split parameters are found, again, as they may make templates to edit."""
+        sql = "SELECT template_id, min(template) FROM raw_templates GROUP BY ALL"
+        texts = dict(self._connection.execute(sql).fetchall())
+        while True:
+            meaning = apply(texts, learnt, self._edits, self._splits.values)
+            if not self._splits.look(meaning.open, self._log_files()):
+                return meaning
 
-def _insert(connection: "duckdb.DuckDBPyConnection", rules: Sequence[Rule]) -> None:
-    parts = [[[{"text": text, "param": param} for text, param in run] for run in rule.recipe] for rule in rules]
-    rows = pa.table(
-        {
-            "from_id": pa.array([rule.from_id for rule in rules], pa.int64()),
-            "to_id": pa.array([rule.to_id for rule in rules], pa.int64()),
-            "recipe": pa.array(parts, telemetry.RECIPE),
-        }
-    )
-    connection.register("new_rules", rows)
-    connection.execute(f"INSERT INTO {_views.MAP} SELECT * FROM new_rules")  # noqa: S608 - constants
-    connection.unregister("new_rules")
+    def _log_files(self) -> list[str]:
+        return self._handles["logs"].files().paths
+
+    def _stored_edits(self) -> list[Edit]:
+        return [_edit(row) for row in self._run("SELECT * FROM raw_edits ORDER BY seq", ()).to_pylist()]
+
+    def _write_map(self, meaning: Meaning) -> None:
+        split = {one.from_id: one for one in meaning.splits}
+        parts = [split.get(rule.from_id) for rule in meaning.rules]
+        known = [None if one is None else [sorted(values) for values in one.known] for one in parts]
+        rows = rule_table(meaning.rules)
+        rows = rows.append_column("keys", recipe_column([None if one is None else one.runs for one in parts]))
+        rows = rows.append_column("known", pa.array(known, pa.list_(pa.list_(pa.string()))))
+        texts = {"template_id": pa.array(meaning.texts.keys(), pa.int64()), "template": meaning.texts.values()}
+        for table, new in ((_views.MAP, rows), (_views.TEXTS, pa.table(texts))):
+            self._connection.execute(f"DELETE FROM {table}")  # noqa: S608 - a constant
+            self._connection.register("new_rows", new)
+            self._connection.execute(f"INSERT INTO {table} SELECT * FROM new_rows")  # noqa: S608 - constants
+            self._connection.unregister("new_rows")
 
 
-def _recipe(found: list[list[dict[str, Any]]]) -> tuple[tuple[tuple[str | None, int | None], ...], ...]:
+def _edit(row: dict[str, Any]) -> Edit:
+    values: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in row.items()}
+    return Edit(**values)
+
+
+def _recipe(found: list[list[dict[str, Any]]]) -> Recipe:
     return tuple(tuple((part["text"], part["param"]) for part in run) for run in found)
 
 

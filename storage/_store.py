@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import telemetry
+from storage._edit_log import append_edit
+from storage._edits import Edit
 from storage._reader import Reader
 from storage._tables import Handle, create_table
 from storage._writer import Writer
@@ -51,9 +53,16 @@ class Store:
         """Return a writer; one a process is enough."""
         return Writer(self.folder)
 
-    def reader(self, memory_limit: str = "512MiB", timeout_s: float = 30.0) -> Reader:
-        """Return a reader with limits on a query's memory and time."""
-        return Reader(self.folder, memory_limit, timeout_s)
+    def reader(self, memory_limit: str = "512MiB", timeout_s: float = 30.0, preview: Edit | None = None) -> Reader:
+        """Return a reader with limits on a query's memory and time; `preview`: as if this edit were stored."""
+        return Reader(self.folder, memory_limit, timeout_s, preview)
+
+    def append_edit(self, edit: Edit) -> None:
+        """Store an edit, whose `seq` must be the next one.
+
+        Raises StoreError if another edit came in between, or the table cannot be written.
+        """
+        append_edit(Handle(self.folder, "edits"), edit)
 
     def describe(self) -> list[TableInfo]:
         """Return version, files, rows and bytes of every table. Raises StoreError if one cannot be read."""

@@ -108,7 +108,7 @@ RECIPE = pa.list_(pa.list_(pa.struct([pa.field("text", pa.string()), pa.field("p
 LINEAGE = pa.schema(
     [
         pa.field("time", TIME, nullable=False),  # event time of the record that caused the rule
-        pa.field("kind", pa.string(), nullable=False),  # "generalise"; edits add "merge", "rename", "split"
+        pa.field("kind", pa.string(), nullable=False),  # "generalise"; what people change is in `edits`
         pa.field("from_id", pa.int64(), nullable=False),
         pa.field("to_id", pa.int64(), nullable=False),
         # Params of `to_id` from those of `from_id`: each is a run of parts to join, a part is a constant text or
@@ -118,6 +118,25 @@ LINEAGE = pa.schema(
     ]
 )
 """Ordered rules that views apply to stored template ids and params."""
+
+EDITS = pa.schema(
+    [
+        pa.field("seq", pa.int64(), nullable=False),  # 1, 2, ...: the order in which edits apply
+        pa.field("time", TIME, nullable=False),
+        pa.field("actor", pa.string(), nullable=False),  # who
+        pa.field("reason", pa.string(), nullable=False),  # why, in their words; may be empty
+        # "merge", "split" (some values of a parameter), "constant" (every value: it is no parameter),
+        # "parameter" (words are values), "rename", "undo"
+        pa.field("kind", pa.string(), nullable=False),
+        pa.field("template_ids", pa.list_(pa.int64()), nullable=False),  # what it changes, as it was called then
+        pa.field("templates", pa.list_(pa.string()), nullable=False),  # their texts then
+        pa.field("param", pa.int32()),  # split, constant: 0-based number of the `<*>`
+        pa.field("values", pa.list_(pa.string()), nullable=False),  # split: values that get templates of their own
+        pa.field("text", pa.string()),  # parameter, rename: the template it becomes
+        pa.field("undoes", pa.int64()),  # undo: the `seq` it takes back
+    ]
+)
+"""What people decided about templates. Append-only: an undo is a row too. Views apply them after `lineage`."""
 
 LOG_COUNTS = pa.schema(
     [
@@ -260,6 +279,7 @@ TABLES: dict[str, pa.Schema] = {
     "spans": SPANS,
     "templates": TEMPLATES,
     "lineage": LINEAGE,
+    "edits": EDITS,
     "log_counts": LOG_COUNTS,
     "dead_letters": DEAD_LETTERS,
     "anomalies": ANOMALIES,

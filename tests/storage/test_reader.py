@@ -211,11 +211,11 @@ def log(n: int, template_id: int, params: list[str]) -> dict[str, object]:
     return {"time": at, "service": "cart", "template_id": template_id, "params": params, **more, **origin}
 
 
-def rule(n: int, start: int, end: int, recipe: list[list[object]], kind: str = "generalise") -> dict[str, object]:
+def rule(n: int, start: int, end: int, recipe: list[list[object]]) -> dict[str, object]:
     parts = [[{"text": p} if isinstance(p, str) else {"param": p} for p in run] for run in recipe]
     origin = {"source": "a", "partition": 0, "offset": n}
     at = worker.START + n * worker.SECOND
-    return {"time": at, "kind": kind, "from_id": start, "to_id": end, "recipe": parts, **origin}
+    return {"time": at, "kind": "generalise", "from_id": start, "to_id": end, "recipe": parts, **origin}
 
 
 def put(writer: Writer, at: int, **rows: list[dict[str, object]]) -> None:
@@ -268,8 +268,8 @@ def test_lineage_is_applied_to_ids_params_counts_and_templates(store: Store, rea
         (9, "other <*>", 1, "example 2"),
     ]
     assert (folded[0]["last_seen"] - folded[0]["first_seen"]).total_seconds() == 21
-    put(writer, 30, lineage=[rule(31, 9, 1, [[0]], kind="merge"), rule(35, 9, 8, [[0]])])
-    assert reader.query(look)["template_id"].to_pylist() == [3, 3, 3], "an edit beats learning, even a newer one"
+    put(writer, 30, lineage=[rule(31, 9, 1, [[0]]), rule(35, 9, 8, [[0]])])
+    assert reader.query(look)["template_id"].to_pylist() == [3, 3, 8], "the newest rule wins"
     assert reader.query("SELECT count(*) AS n FROM raw_lineage")["n"].to_pylist() == [4]
 
 
