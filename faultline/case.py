@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from rca import Evidence
     from telemetry import Parsed
 
+_ALWAYS = -(2**62)
 WIDTH_US = 10_000_000
 AFTER_US = 300_000_000
 AFTER_ROWS = 5
@@ -60,7 +61,7 @@ class _Logs:
     """Parsed log rows of a case; `canonical` maps a generalised template to the one it is counted under."""
 
     rows: pa.Table
-    canonical: dict[int, int]
+    canonical: windows.Canonical
 
 
 def evidence_of(
@@ -136,15 +137,16 @@ def _messages(logs: _Logs, since: int) -> dict[int, str]:
     found: dict[int, str] = {}
     for rows in (logs.rows.filter(pa.array(old))[::-1], logs.rows.filter(pa.array(~old))):
         for one, body in zip(rows["template_id"].to_pylist(), rows["body"].to_pylist(), strict=True):
-            found[logs.canonical.get(one, one)] = body
+            found[logs.canonical.get(one, (one, 0))[0]] = body
     return found
 
 
-def _canonical(parsed: "Parsed") -> dict[int, int]:
-    """Count a template that generalised under the id it had first, as the live pipeline does."""
-    found: dict[int, int] = {}
+def _canonical(parsed: "Parsed") -> windows.Canonical:
+    """Count a template that generalised under the id it had first, as the live pipeline does, but always."""
+    found: dict[int, tuple[int, int]] = {}
     for rule in parsed.lineage.select(["from_id", "to_id"]).to_pylist():
-        found.setdefault(rule["to_id"], found.get(rule["from_id"], rule["from_id"]))
+        origin, _ = found.get(rule["from_id"], (rule["from_id"], _ALWAYS))
+        found.setdefault(rule["to_id"], (origin, _ALWAYS))
     return found
 
 

@@ -73,7 +73,7 @@ class Correlator:
         self._width = settings.windows.window_s * 1_000_000
         self._detector, self._book = Detector(), IncidentBook()
         self._calls: dict[tuple[str, str], float] = {}
-        self._canonical: dict[int, int] = {}
+        self._canonical: dict[int, tuple[int, int]] = {}
         self._history: deque[Window] = deque()
         self._look_back = _HISTORY_US
         self._examples: dict[int, str] = {}
@@ -167,12 +167,20 @@ class Correlator:
         )
 
     def _follow_lineage(self, start: int, end: int) -> None:
-        """Count a template that generalised under the id it had first, so that it does not look like a new one."""
+        """Count a template that generalised under the id it had first, so that it does not look like a new one.
+
+        From the window of the record on that made it generalise: what is read along with it does not matter.
+        """
         rules = self._reader.scan("lineage", ["time", "from_id", "to_id", "source", "partition", "offset"], start, end)
         order = [(name, "ascending") for name in ("time", "source", "partition", "offset", "from_id")]
-        for rule in rules.sort_by(order).select(["from_id", "to_id"]).to_pylist():
-            origin = self._canonical.get(rule["from_id"], rule["from_id"])
-            self._canonical.setdefault(rule["to_id"], origin)
+        rules = rules.sort_by(order)
+        since = rules["time"].cast(pa.int64()).to_numpy() // self._width * self._width
+        pairs = zip(rules["from_id"].to_pylist(), rules["to_id"].to_pylist(), since.tolist(), strict=True)
+        for old, new, begun in pairs:
+            self._canonical.setdefault(new, (self._counted_as(old), begun))
+
+    def _counted_as(self, template: int) -> int:
+        return self._canonical.get(template, (template, 0))[0]
 
     def _handle(self, window: Window, calls: windows.Calls) -> None:
         self._remember(window, calls)
@@ -248,7 +256,7 @@ class Correlator:
         recent = self._reader.scan("logs", columns, onset - 3 * self._width, now, where=where)
         order = [(name, "ascending") for name in ("time", "source", "partition", "offset")]
         for row in recent.sort_by(order).select(["template_id", "body"]).to_pylist():
-            texts[self._canonical.get(row["template_id"], row["template_id"])] = row["body"]
+            texts[self._counted_as(row["template_id"])] = row["body"]
         return texts
 
     def _learn_examples(self) -> None:
@@ -282,7 +290,7 @@ class Correlator:
             "look_back": self._look_back,
             "since": self._history[0].start if self._history else position,
             "calls": [[*edge, weight] for edge, weight in self._calls.items()],
-            "canonical": [[f"{a:x}", f"{b:x}"] for a, b in self._canonical.items()],
+            "canonical": [[f"{a:x}", f"{b:x}", since] for a, (b, since) in self._canonical.items()],
         }
         parts = [orjson.dumps(header), self._detector.snapshot(), self._book.snapshot()]
         payload = struct.pack("<3Q", *map(len, parts)) + b"".join(parts)
@@ -297,7 +305,7 @@ class Correlator:
         header, detector, book = _unpack(snapshot.payload)
         self._detector, self._book = Detector.restore(detector), IncidentBook.restore(book)
         self._calls = {(caller, callee): weight for caller, callee, weight in header["calls"]}
-        self._canonical = {int(a, 16): int(b, 16) for a, b in header["canonical"]}
+        self._canonical = {int(a, 16): (int(b, 16), since) for a, b, since in header["canonical"]}
         self.position = self._committed = self._snapshot_position = snapshot.position
         self._reader.refresh()
         self._look_back = header["look_back"]

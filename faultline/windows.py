@@ -14,6 +14,9 @@ from telemetry import Window
 
 Ints = npt.NDArray[np.int64]
 Calls = dict[tuple[str, str], float]
+Canonical = Mapping[int, tuple[int, int]]
+"""Template id -> the id it is counted under, and from when on (us since the epoch): a template that generalised goes on
+with the count of the one it came from."""
 
 
 @dataclass(frozen=True)
@@ -29,10 +32,10 @@ class Rows:
     spans: pa.Table
 
 
-def cut(rows: Rows, start: int, end: int, width: int, canonical: Mapping[int, int]) -> Iterator[tuple[Window, Calls]]:
+def cut(rows: Rows, start: int, end: int, width: int, canonical: Canonical) -> Iterator[tuple[Window, Calls]]:
     """Yield each window of [start, end) with the calls seen in it, `width` apart; times are us since the epoch.
 
-    `canonical` maps a template id to the id it is counted under.
+    `canonical` maps a template id to the id it is counted under, and to the time (us) from which on.
     """
     metrics = _metric_windows(rows.metrics)
     logs = _log_windows(rows.logs, start, width, canonical)
@@ -70,10 +73,11 @@ def _metric_windows(metrics: pa.Table) -> pa.Table:
     return ordered.select(telemetry.WINDOW_METRICS.names).cast(telemetry.WINDOW_METRICS)
 
 
-def _log_windows(logs: pa.Table, start: int, width: int, canonical: Mapping[int, int]) -> pa.Table:
+def _log_windows(logs: pa.Table, start: int, width: int, canonical: Canonical) -> pa.Table:
     """Count log rows by window, service, canonical template and severity."""
-    begins = _window_of(_us(logs["time"]), start, width)
-    ids = _canonical_ids(logs["template_id"], canonical)
+    times = _us(logs["time"])
+    begins = _window_of(times, start, width)
+    ids = _canonical_ids(logs["template_id"], times, canonical)
     keyed = pa.table(
         {
             "time": pa.array(begins).cast(telemetry.TIME),
@@ -87,10 +91,13 @@ def _log_windows(logs: pa.Table, start: int, width: int, canonical: Mapping[int,
     return sums.sort_by([(key, "ascending") for key in keys]).cast(telemetry.WINDOW_LOGS)
 
 
-def _canonical_ids(ids: pa.ChunkedArray, canonical: Mapping[int, int]) -> pa.Array:
+def _canonical_ids(ids: pa.ChunkedArray, times: Ints, canonical: Canonical) -> Ints:
     encoded = ids.combine_chunks().dictionary_encode()
-    distinct = [canonical.get(value, value) for value in encoded.dictionary.to_pylist()]
-    return pa.array(distinct, pa.int64()).take(encoded.indices)
+    distinct = encoded.dictionary.to_pylist()
+    known = np.array([canonical.get(one, (one, 0)) for one in distinct], np.int64).reshape(-1, 2)
+    at = encoded.indices.to_numpy()
+    own = np.array(distinct, np.int64)[at]
+    return np.asarray(np.where(times >= known[at, 1], known[at, 0], own))
 
 
 def _window_of(times: Ints, start: int, width: int) -> Ints:

@@ -50,10 +50,17 @@ class EventClock:
         """Return for each row, in order, whether it is late; moves the clock."""
         if not len(times):
             return np.zeros(0, dtype=bool)
-        confirmed = np.minimum(times, np.concatenate(([self.last], times[:-1])))
-        high = np.maximum.accumulate(np.concatenate(([self.high], confirmed)))
+        high = self._highs(times)
         self.high, self.last = int(high[-1]), int(times[-1])
         return np.asarray(times < high[:-1] - self.lateness_us)
+
+    def marks(self, times: Times) -> Times:
+        """Return the watermark before each row, and one more after the last; does not move the clock."""
+        return self._highs(times) - self.lateness_us
+
+    def _highs(self, times: Times) -> Times:
+        confirmed = np.minimum(times, np.concatenate(([self.last], times[:-1])))
+        return np.asarray(np.maximum.accumulate(np.concatenate(([self.high], confirmed))))
 
     def advance(self, watermark: int) -> None:
         """Let event time pass without a row: rows older than `watermark` will be late."""
@@ -137,12 +144,13 @@ class PartitionWorker:
         latest = round(self._clock() * 1e6) + FUTURE_US
         logs, ahead = _without_future(parsed.logs, latest)
         letters = pa.concat_tables([ready.dead_letters, ahead])
+        lineage = self._stamp_lineage(parsed.lineage, logs, latest)
         rows = {
             "logs": self._flag_late("logs", logs, _times(logs)),
             "metrics": self._flag_late("metrics", ready.metrics, _times(ready.metrics)),
             "spans": self._flag_late("spans", ready.spans, _span_ends(ready.spans)),
             "templates": parsed.templates,
-            "lineage": self._stamp_lineage(parsed.lineage, latest),
+            "lineage": lineage,
             "dead_letters": letters,
         }
         self.counts += Counts(
@@ -158,22 +166,29 @@ class PartitionWorker:
     def _flag_late(self, kind: str, rows: pa.Table, times: Times) -> pa.Table:
         if not len(rows):
             return rows
-        if kind not in self._clocks:
-            self._clocks[kind] = EventClock(self._lateness_us)
-            if self._floor is not None:
-                self._clocks[kind].advance(self._floor)
-        late = self._clocks[kind].late(times)
+        clock = self._clocks[kind] = self._clock_of(kind)
+        late = clock.late(times)
         self.counts.late += int(late.sum())
         schema = telemetry.TABLES[kind]
         index = schema.get_field_index("late")
         return rows.set_column(index, schema.field("late"), pa.array(late))
 
-    def _stamp_lineage(self, rules: pa.Table, latest: int) -> pa.Table:
-        """Date rules from the watermark to now, so that one caused by a late or a rejected record is still seen."""
+    def _clock_of(self, kind: str) -> EventClock:
+        if kind in self._clocks:
+            return self._clocks[kind]
+        fresh = EventClock(self._lateness_us)
+        if self._floor is not None:
+            fresh.advance(self._floor)
+        return fresh
+
+    def _stamp_lineage(self, rules: pa.Table, logs: pa.Table, latest: int) -> pa.Table:
+        """Date rules from the watermark before their record to now, so that one of a late or a rejected record is
+        still seen. `logs`: the rows they come with, before these move the clock."""
         if not len(rules):
             return rules
-        watermark = self._clocks["logs"].watermark if "logs" in self._clocks else None
-        times = np.clip(_times(rules), _NO_TIME if watermark is None else watermark, latest)
+        marks = self._clock_of("logs").marks(_times(logs))
+        row = np.searchsorted(logs["offset"].to_numpy(), rules["offset"].to_numpy(), side="left")
+        times = np.clip(_times(rules), marks[row], latest)
         return rules.set_column(0, telemetry.LINEAGE.field("time"), pa.array(times).cast(telemetry.TIME))
 
     @property

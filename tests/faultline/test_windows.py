@@ -38,10 +38,17 @@ def span(start: int, duration: int, span_id: str, parent: str | None, service: s
 def test_logs_are_counted_by_window_service_template_and_severity_under_the_canonical_id():
     log = {"service": "cart", "template_id": 7, "severity_number": 9}
     given_rows = rows(logs=[{"time": 1, **log}, {"time": 2, **log, "template_id": 8}, {"time": 10 * S, **log}])
-    first, second = [window for window, _ in cut(given_rows, 0, 20 * S, 10 * S, {8: 7})]
+    first, second = [window for window, _ in cut(given_rows, 0, 20 * S, 10 * S, {8: (7, 0)})]
     assert [(r["template_id"], r["count"]) for r in first.logs.to_pylist()] == [(7, 2)]
     assert second.start == 10 * S
     assert second.logs["count"].to_pylist() == [1]
+
+
+def test_a_template_is_counted_as_another_from_the_time_on_it_generalised():
+    log = {"service": "cart", "severity_number": 9}
+    given_rows = rows(logs=[{"time": t * S, **log, "template_id": 8} for t in (1, 11, 21)])
+    windows = [window for window, _ in cut(given_rows, 0, 30 * S, 10 * S, {8: (7, 10 * S)})]
+    assert [w.logs["template_id"].to_pylist() for w in windows] == [[8], [7], [7]]
 
 
 def test_own_time_leaves_out_what_overlapping_children_cover():
