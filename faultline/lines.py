@@ -1,7 +1,11 @@
 """`faultline parse`: one log file through the sources and the parser of the live pipeline, one row an input line."""
 
+import shutil
+import sys
+import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,15 +22,20 @@ if TYPE_CHECKING:
     from telemetry import Batch
 
 Ints = npt.NDArray[np.int64]
-_BLOCK = 2**20
+STDIN = Path("-")
 
 
 @dataclass(frozen=True)
 class ParsedFile:
-    """Rows of schema `parsing.PARSED_LINES`, one a line of the file in order; how its headers were read, in words."""
+    """Rows of schema `parsing.PARSED_LINES`, one a line of the file in order; how its headers were read, in words.
+
+    `cut`: lines that were longer than is kept of a line; `escaped`: lines with bytes that are not UTF-8.
+    """
 
     rows: pa.Table
     explanation: str
+    cut: int
+    escaped: int
 
 
 def parse_file(
@@ -34,37 +43,51 @@ def parse_file(
 ) -> ParsedFile:
     """Parse a log file to its end; `on_lines` is told how many lines were read so far.
 
-    A blank line goes with the record before it. A line that begins like JSON and is none is taken as it stands.
+    `-` is standard input, read to its end first. A blank line goes with the record before it. A line that begins like
+    JSON and is none is taken as it stands.
     Raises SourceError if the file cannot be read or holds no log lines.
     """
     from parsing import Parser, explain, parse_lines
 
+    if path == STDIN:
+        with _spooled() as copy:
+            return parse_file(copy, service, settings, on_lines)
     starts = _line_starts(path)
     parser = Parser(settings)
-    rows = parse_lines(_lines(path, service, starts, on_lines), parser)
+    notes: Counter[str] = Counter()
+    rows = parse_lines(_lines(path, service, starts, on_lines, notes), parser)
     if not len(rows):
         raise SourceError(f"cannot parse {path}: it holds no line that is not blank")
-    return ParsedFile(_with_blank_lines(rows, len(starts)), explain(parser))
+    noted = notes["faultline.truncated"], notes["faultline.escaped"]
+    return ParsedFile(_with_blank_lines(rows, len(starts)), explain(parser), *noted)
+
+
+@contextmanager
+def _spooled() -> Iterator[Path]:
+    """Yield a file that holds what comes on standard input: lines are numbered, and read, as those of a file."""
+    with tempfile.TemporaryDirectory(prefix="faultline-") as folder:
+        copy = Path(folder, "stdin")  # a name that names no service
+        with copy.open("wb") as file:
+            shutil.copyfileobj(sys.stdin.buffer, file)
+        yield copy
 
 
 def _line_starts(path: Path) -> Ints:
-    """Return the byte offset at which each line begins."""
-    found, at = [np.zeros(1, np.int64)], 0
+    """Return the byte offset at which each line begins, in the text that a compressed file holds."""
+    from ingest import line_starts
+
     if path.exists() and not path.is_file():  # opening a pipe would wait for its writer
-        raise SourceError(f"cannot parse {path}: want a regular file")
+        raise SourceError(f"cannot parse {path}: want a regular file, or - for standard input")
     try:
-        with path.open("rb") as file:
-            while block := file.read(_BLOCK):
-                found.append(np.flatnonzero(np.frombuffer(block, np.uint8) == ord("\n")) + at + 1)
-                at += len(block)
+        return line_starts(path)
     except OSError as error:
         raise SourceError(f"cannot read {path}: {error.strerror}") from None
-    starts = np.concatenate(found)
-    return starts[starts < at]
 
 
-def _lines(path: Path, service: str | None, starts: Ints, on_lines: Callable[[int], None]) -> Iterator[pa.Table]:
-    """Yield LINES batches with their line numbers, rejected lines among them."""
+def _lines(
+    path: Path, service: str | None, starts: Ints, on_lines: Callable[[int], None], notes: "Counter[str]"
+) -> Iterator[pa.Table]:
+    """Yield LINES batches with their line numbers, rejected lines among them; count what was done to lines."""
     from ingest import FilesSource
 
     read = 0
@@ -72,11 +95,21 @@ def _lines(path: Path, service: str | None, starts: Ints, on_lines: Callable[[in
         source.seek({})
         while not source.finished:
             for batch in source.poll(0, {}):
+                notes.update(_notes(batch.lines["attributes"]))
                 yield _with_rejected(batch, path, starts)
                 read += batch.read
                 on_lines(read)
         if source.skipped:
             raise SourceError(f"cannot parse {path}: {source.skipped[0][1]}")
+
+
+def _notes(attributes: pa.ChunkedArray) -> list[str]:
+    """Return the notes of the source about its lines (`faultline.truncated`, ...), one for each."""
+    if attributes.null_count == len(attributes):
+        return []
+    keys = pa.concat_arrays([chunk.keys for chunk in attributes.chunks])
+    found: list[str] = keys.filter(pc.starts_with(keys, "faultline.")).to_pylist()
+    return found
 
 
 def _with_rejected(batch: "Batch", path: Path, starts: Ints) -> pa.Table:

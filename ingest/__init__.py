@@ -8,7 +8,7 @@ answers of a data set are never opened. Nothing here stores a position: the stor
 """
 
 from ingest._case import Case, Matrix, read_case, read_graph, read_matrix, read_metrics_csv, read_normal
-from ingest._files import FilesSource
+from ingest._files import FilesSource, line_starts
 from ingest._formats import FORMATS
 from ingest._kafka import KafkaSource
 from ingest._source import Source
@@ -24,6 +24,7 @@ __all__ = [
     "Source",
     "StdinSource",
     "fill_topic",
+    "line_starts",
     "read_case",
     "read_graph",
     "read_matrix",

@@ -13,12 +13,14 @@ TRUTH = (
 )  # fmt: skip
 """Names of files that hold answers; they are never opened."""
 _GRAPHS = ("dependency.csv", "graph.csv", "*.graph.csv")
-_COMPRESSED = (".gz", ".bz2", ".xz", ".zst", ".lz4", ".zip", ".tar", ".tgz", ".7z")
+_COMPRESSED = re.compile(r"\.(?:gz|bz2|xz|zst)$", re.IGNORECASE)
+_ARCHIVES = (".zip", ".tar", ".tgz", ".7z", ".rar", ".lz4")
 _ROTATION = re.compile(r"(?:[._-]\d{4}-?\d{2}-?\d{2}(?:[T_-]?\d{2,6})?|\.\d{1,4})$")
 _SUFFIX = re.compile(r"\.(?:log|txt|out|err|json|jsonl|ndjson|csv|parquet)$", re.IGNORECASE)
 _GENERIC = frozenset(
     {"all", "app", "application", "console", "data", "error", "errors", "event", "events", "log", "logs", "message"}
-    | {"messages", "metric", "metrics", "output", "server", "span", "spans", "stderr", "stdout", "telemetry"}
+    | {"messages", "metric", "metrics", "output", "server", "span", "spans", "stderr", "stdin", "stdout"}
+    | {"telemetry"}
     | {"test", "trace", "traces"}
 )
 
@@ -57,15 +59,15 @@ def _why_not_folder(path: Path) -> str | None:
 
 def why_not(path: Path) -> str | None:
     """Return why a file is left out by its name or kind, or None."""
-    name = path.name.lower()
+    name = unpacked_name(path).lower()
     if any(fnmatch(name, pattern) for pattern in TRUTH) or "truth" in path.parts:
         return "holds the truth, never read"
     if any(fnmatch(name, pattern) for pattern in _GRAPHS):
         return "call graph, not telemetry"
     if name.startswith("."):
         return "hidden"
-    if name.endswith(_COMPRESSED):
-        return "compressed: not supported yet, unpack it first"
+    if name.endswith(_ARCHIVES):
+        return "an archive: unpack it first"
     try:
         mode = path.stat().st_mode
     except OSError as error:
@@ -73,11 +75,9 @@ def why_not(path: Path) -> str | None:
     return None if stat.S_ISREG(mode) else "not a regular file"
 
 
-def looks_utf16(head: bytes) -> bool:
-    """Whether text has UTF-16's byte order mark and a NUL, or NUL for nearly every second byte and for no other."""
-    even, odd = head[::2].count(0), head[1::2].count(0)
-    alternating = min(even, odd) == 0 and max(even, odd) * 2 > 0.9 * len(head) > 4
-    return alternating or (head.startswith((b"\xff\xfe", b"\xfe\xff")) and 0 in head)
+def unpacked_name(path: Path) -> str:
+    """Return a file's name without what says that it is compressed."""
+    return _COMPRESSED.sub("", path.name)
 
 
 def looks_binary(head: bytes) -> bool:
@@ -93,7 +93,7 @@ def printable(path: Path) -> str:
 
 def service_of_file(path: Path) -> str | None:
     """Return the service a log file is named after: its stem without rotation suffixes; None for a generic name."""
-    name = path.name
+    name = unpacked_name(path)
     while (shorter := _SUFFIX.sub("", _ROTATION.sub("", name))) != name and shorter:
         name = shorter
     return None if name.lower() in _GENERIC or not name else name

@@ -8,11 +8,13 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ingest._discover import looks_binary, looks_utf16, printable, service_of_file, walk
+from ingest._discover import looks_binary, printable, service_of_file, unpacked_name, walk
 from ingest._parquet import ParquetReader
 from ingest._readers import Clock, CsvReader, Reader, TextReader, Unsupported
+from ingest._tables import Ints
 from ingest._textfile import TextFile
 from ingest._times import LATEST_US
+from ingest._unpack import MAX_UNPACKED
 from telemetry import Batch, Partition, PositionLost, SourceError
 
 log = logging.getLogger("faultline.ingest")
@@ -51,9 +53,11 @@ class FilesSource:
     """Reads files and folders. Each file is a partition; of several with data, the one behind in event time is read.
 
     With `once`, files are read to their end as they are now; rows were observed when the file was last written.
-    Otherwise files are followed, new ones are found, and rotated ones read to their end; rows are observed as they
-    are read. `service` names the service of all files (otherwise: the record, or the file name). Raises SourceError if
-    a path does not exist. A position the file no longer reaches is logged, listed in `skipped`, and the rest goes on.
+    Compressed files (gzip, bzip2, xz, zstd) and those in UTF-16 are then read as the text they hold, of at most
+    `max_unpacked` bytes. Otherwise files are followed, new ones are found, and rotated ones read to their end; rows are
+    observed as they are read. `service` names the service of all files (otherwise: the record, or the file name).
+    Raises SourceError if a path does not exist. A position the file no longer reaches is logged, listed in `skipped`,
+    and the rest goes on.
     """
 
     name = "files"
@@ -65,8 +69,10 @@ class FilesSource:
         once: bool = False,
         service: str | None = None,
         future_s: float | None = FUTURE_S,
+        max_unpacked: int = MAX_UNPACKED,
         clock: Callable[[], float] = time.time,
     ) -> None:
+        self._max_unpacked = max_unpacked
         self._paths = [Path(path) for path in paths]
         for path in self._paths:
             if not os.path.lexists(path):
@@ -144,24 +150,28 @@ class FilesSource:
 
     def _reader(self, path: Path) -> Reader:
         """Open a file with the reader for its kind. Raises OSError, Unsupported."""
-        file = TextFile(path)
+        file = TextFile(path, whole=self._once, limit=self._max_unpacked)
         try:
+            if file.packed and not self._once:
+                what = f"{file.packed} text" if file.packed.startswith("utf") else f"compressed ({file.packed})"
+                raise Unsupported(f"{what}: read with --once only; what grows must be UTF-8")
             identity = file.identity(final=self._once)
             if identity is None:
-                raise Unsupported("empty" if not file.size else "holds no whole line yet")
+                raise Unsupported("holds no whole line yet" if file.head(1) else "empty")
+            suffix = Path(unpacked_name(path)).suffix.lower()
             partition = Partition(f"file:{identity}", printable(path))
             service = self._service or service_of_file(Path(partition.source))
-            if path.suffix.lower() == ".parquet":
+            if suffix == ".parquet":
                 file.close()
+                if file.packed:
+                    raise Unsupported(f"Parquet compressed as a whole ({file.packed}): unpack it first")
                 return ParquetReader(path, partition, service)
-            if looks_utf16(file.head(4096)):
-                raise Unsupported("UTF-16 text, want UTF-8: convert it first (iconv -f UTF-16 -t UTF-8)")
-            if path.suffix.lower() == ".csv":
+            if suffix == ".csv":
                 return CsvReader(file, partition, service or "unknown")
             if looks_binary(file.head(4096)):
                 raise Unsupported("looks binary")
-            return TextReader(path, file, partition, service)
-        except Unsupported:
+            return TextReader(suffix, file, partition, service)
+        except (Unsupported, OSError):
             file.close()
             raise
 
@@ -265,3 +275,12 @@ class FilesSource:
         for tracked in self._tracked.values():
             tracked.reader.close()
         self._tracked.clear()
+
+
+def line_starts(path: Path) -> Ints:
+    """Return the offset at which each line of a file begins, as `FilesSource` with `once` counts. Raises OSError."""
+    file = TextFile(path, whole=True)
+    try:
+        return file.line_starts()
+    finally:
+        file.close()

@@ -1,7 +1,6 @@
 """Readers of one file each: text lines, metric tables in CSV, logs and spans in Parquet."""
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -55,13 +54,13 @@ class Unsupported(Exception):
 class TextReader:
     """Raw lines and JSON lines. Position: byte offset of the next line."""
 
-    def __init__(self, path: Path, file: TextFile, partition: Partition, service: str | None) -> None:
+    def __init__(self, suffix: str, file: TextFile, partition: Partition, service: str | None) -> None:
         self.partition, self._file, self._service = partition, file, service
         first = file.first_line()
-        if path.suffix.lower() == ".json" and first.strip() in ("{", "["):
+        if suffix == ".json" and first.strip() in ("{", "["):
             raise Unsupported("one JSON document, want one record a line")
         self._stream = sniff(first)
-        if self._stream is Stream.RAW and path.suffix.lower() in _JSON_SUFFIXES:
+        if self._stream is Stream.RAW and suffix in _JSON_SUFFIXES:
             self._stream = Stream.LOGS
         self._line = 0
 
@@ -72,7 +71,8 @@ class TextReader:
 
     def seek(self, position: int) -> None:
         """Go on at this byte."""
-        _check(position, self._file.size, self.partition, "bytes")
+        if position:
+            _check(position, self._file.size, self.partition, "bytes")
         self._file.seek(position)
         self._line = self._file.count_lines(position)
 

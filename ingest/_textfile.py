@@ -9,6 +9,7 @@ import xxhash
 
 from ingest._tables import Ints
 from ingest._text import MAX_LINE, Lines, cut_line, split_lines
+from ingest._unpack import MAX_UNPACKED, Unpacked, packing, utf16
 
 BLOCK = 1024 * 1024
 MAX_LINES = 8192
@@ -40,25 +41,51 @@ class _LongLine:
 
 
 class TextFile:
-    """An open file, read line by line. Raises OSError where the system does."""
+    """An open file, read line by line. Raises OSError where the system does, and where compressed data is broken.
 
-    def __init__(self, path: Path) -> None:
+    `whole`: it does not grow; then it may be compressed or in UTF-16, and all positions are those of the text it holds,
+    of at most `limit` bytes.
+    """
+
+    def __init__(self, path: Path, whole: bool = False, limit: int = MAX_UNPACKED) -> None:
         self._file = path.open("rb")
         self.position = 0
         self._long: _LongLine | None = None
-        self._head = self._at(0, _IDENTITY_BYTES).partition(b"\n")[0]
+        self._unpacked: Unpacked | None = None
+        stored = self._at(0, 4096)
+        self.packed = packing(stored) or utf16(stored)
+        try:
+            if whole and self.packed:
+                self._unpacked = Unpacked(path, packing(stored), limit)
+            self._head = self._at(0, _IDENTITY_BYTES).partition(b"\n")[0]
+        except OSError:
+            self.close()
+            raise
 
     @property
     def size(self) -> int:
         """Its size in bytes now."""
-        return os.fstat(self._file.fileno()).st_size
+        return os.fstat(self._file.fileno()).st_size if self._unpacked is None else self._unpacked.size()
 
     def close(self) -> None:
         """Let go of the file."""
         self._file.close()
+        if self._unpacked is not None:
+            self._unpacked.close()
 
     def _at(self, position: int, size: int = BLOCK) -> bytes:
+        if self._unpacked is not None:
+            return self._unpacked.at(position, size)
         return os.pread(self._file.fileno(), size, position)
+
+    def line_starts(self) -> Ints:
+        """Return the offset at which each line begins."""
+        found, at = [np.zeros(1, np.int64)], 0
+        while block := self._at(at):
+            found.append(np.flatnonzero(np.frombuffer(block, np.uint8) == 10) + at + 1)
+            at += len(block)
+        starts = np.concatenate(found)
+        return starts[starts < at]
 
     def identity(self, final: bool) -> str | None:
         """Return device, inode and the hash of the first line; None while there is no whole line (`final`: no byte)."""

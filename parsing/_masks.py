@@ -47,14 +47,18 @@ _LISTED = re.compile(r"<\*>(?::<\*>)?(?:(?:, ?| )<\*>(?::<\*>)?){2,}")
 
 
 def compile_masks(patterns: Sequence[str]) -> list["re2._Regexp"]:
-    """Compile users' masks on RE2 (linear time). Raises SettingsError for one that RE2 refuses."""
+    """Compile users' masks on RE2 (linear time). Raises SettingsError for one that RE2 refuses or that matches ""."""
+    options = re2.Options()
+    options.log_errors = False  # the error says it
     compiled = []
     for pattern in patterns:
         try:
-            compiled.append(re2.compile(pattern))
+            compiled.append(re2.compile(pattern, options=options))
         except re2.error as why:
             reason = why.args[0].decode() if isinstance(why.args[0], bytes) else why.args[0]
             raise SettingsError(f"mask {pattern!r} is not a regular expression RE2 accepts: {reason}") from None
+        if compiled[-1].search("") is not None:
+            raise SettingsError(f"mask {pattern!r} matches the empty text: want one that needs a character")
     return compiled
 
 

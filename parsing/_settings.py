@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from parsing._layouts import pattern_layout
+from parsing._masks import compile_masks
 from telemetry import SettingsError
 
 ENGINES = ("skeleton", "drain3")
@@ -40,6 +42,9 @@ class ParserSettings:
         _require(self.max_fingerprints >= 2, "max_fingerprints", self.max_fingerprints, "2 or more")
         _require(self.year is None or 1970 <= self.year <= 2200, "year", self.year, "a year from 1970 to 2200")
         _check_timezone(self.timezone)
+        compile_masks(self.masks)
+        if self.format not in ("auto", "message"):
+            pattern_layout(self.format)
 
 
 def _require(fine: bool, name: str, found: object, want: str) -> None:

@@ -40,11 +40,15 @@ def parse(
     severity_text, service, component, message, template_id, template, params. A continuation line, such as one of a
     stack trace, carries its record's template; filling params into the template gives the message back.
 
+    FILES may be compressed (gzip, bzip2, xz, zstd) or in UTF-16; - is standard input. Lines are cut at 256 KiB.
+
     \b
     Examples:
       faultline parse app.log -o app.parquet
       faultline parse messages --year 2025 -o messages.csv
+      faultline parse app.log.1.gz app.log -o app.csv
       faultline parse app.log --explain
+      kubectl logs shop | faultline parse - -o shop.jsonl
     """
     from faultline import settings
     from faultline.cli._files import check_suffix
@@ -72,7 +76,9 @@ def _parse(path: Path, service: str | None, parser: "ParserSettings", write: "Ca
         progress.close()
     write(parsed.rows)
     templates = len(parsed.rows["template_id"].unique())
-    click.echo(f"{path}: {len(parsed.rows):,} lines, {templates:,} templates", err=True)
+    notes = f", {parsed.cut:,} cut at 256 KiB" if parsed.cut else ""
+    notes += f", {parsed.escaped:,} with bytes that are not UTF-8" if parsed.escaped else ""
+    click.echo(f"{path}: {len(parsed.rows):,} lines, {templates:,} templates{notes}", err=True)
     return parsed.explanation
 
 

@@ -1,6 +1,8 @@
 """The commands that read files and write results: parse, detect, rca."""
 
 import csv
+import gzip
+import io
 import json
 from pathlib import Path
 
@@ -93,6 +95,51 @@ def test_parse_explains_formats_and_the_year_it_assumed(capsys, tmp_path):
     out, shown = parse(capsys, tmp_path, text, ".parquet", "sys.log", "--year", 2020, "--explain")
     assert "the year set, 2020" in shown
     assert str(pq.read_table(out)["time"][0].as_py().year) == "2020"
+
+
+def test_parse_reads_several_files_packed_or_not_into_one_result(capsys, tmp_path):
+    (tmp_path / "cart.log.1.gz").write_bytes(gzip.compress(LOG.encode()))
+    (tmp_path / "pay.log").write_bytes(b"\xef\xbb\xbf" + LOG.replace("\n", "\r\n").encode())
+    (tmp_path / "web.log").write_bytes(LOG.encode("utf-16"))
+    out = tmp_path / "out.parquet"
+    names = [tmp_path / name for name in ("cart.log.1.gz", "pay.log", "web.log")]
+    code, _, err = call(capsys, "parse", *names, "-o", out)
+    assert code == 0, err
+    table = pq.read_table(out)
+    assert table["line"].to_pylist() == [1, 2, 3, 4, 5, 6] * 3
+    assert table["service"].to_pylist() == ["cart"] * 6 + ["pay"] * 6 + ["web"] * 6
+    assert table["message"][:6] == table["message"][6:12] == table["message"][12:]
+    assert table["time"][:6] == table["time"][6:12] == table["time"][12:]
+
+
+def test_parse_reads_standard_input(capsys, tmp_path, monkeypatch):
+    with (tmp_path / "x").open("w+b") as file:
+        file.write(LOG.encode())
+        file.seek(0)
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(file))
+        code, _, err = call(capsys, "parse", "-", "-o", tmp_path / "out.csv")
+    assert (code, err) == (0, "-: 6 lines, 2 templates\n")
+    with (tmp_path / "out.csv").open(newline="") as result:
+        assert [row["service"] for row in csv.DictReader(result)] == ["unknown"] * 6
+
+
+def test_parse_says_which_lines_are_not_whole(capsys, tmp_path):
+    """10 MB of one token, and of 2.8 million tokens: cut, counted, and the next line goes on."""
+    file = tmp_path / "cart.log"
+    file.write_bytes(b"x" * 10_000_000 + b"\n" + b"ab " * 2_800_000 + b"\n\xff\0 ok\nlast\n")
+    code, _, err = call(capsys, "parse", file, "-o", tmp_path / "out.parquet")
+    assert (code, err) == (0, f"{file}: 4 lines, 4 templates, 2 cut at 256 KiB, 1 with bytes that are not UTF-8\n")
+    messages = pq.read_table(tmp_path / "out.parquet")["message"].to_pylist()
+    assert [len(message) for message in messages] == [262_144, 262_144, 8, 4]
+    assert messages[2:] == ["\\xff\0 ok", "last"]
+
+
+def test_parse_names_a_broken_archive(capsys, tmp_path):
+    file = tmp_path / "cart.log.gz"
+    file.write_bytes(gzip.compress(LOG.encode() * 10_000)[:-200])
+    code, _, err = call(capsys, "parse", file, "-o", tmp_path / "out.csv")
+    assert (code, err.count("\n")) == (1, 1)
+    assert "gzip data is broken or cut off" in err
 
 
 @pytest.mark.parametrize(

@@ -98,7 +98,8 @@ def test_truth_graphs_binaries_and_empty_files_are_listed_not_read(tmp_path):
     (tmp_path / "truth").mkdir()
     (tmp_path / "truth" / "other.log").write_text("the answer\n")
     (tmp_path / "dependency.csv").write_text("a,b\n")
-    (tmp_path / "old.log.gz").write_bytes(b"\x1f\x8b")
+    (tmp_path / "old.log.gz").write_bytes(b"\x1f\x8b\x08 and no more")
+    (tmp_path / "old.zip").write_bytes(b"PK")
     (tmp_path / "core.bin").write_bytes(bytes(range(1, 9)) * 200)
     (tmp_path / "empty.log").write_bytes(b"")
     (tmp_path / "notes.csv").write_text("a,b\nx,y\n")
@@ -110,7 +111,8 @@ def test_truth_graphs_binaries_and_empty_files_are_listed_not_read(tmp_path):
     why = {Path(path).name: reason for path, reason in source.skipped}
     assert {why[name] for name in [*truth, "truth"]} == {"holds the truth, never read"}
     assert why["dependency.csv"].startswith("call graph")
-    assert why["old.log.gz"].startswith("compressed")
+    assert why["old.log.gz"].startswith("cannot be opened: gzip data is broken")
+    assert why["old.zip"].startswith("an archive")
     assert why["core.bin"] == "looks binary"
     assert why["empty.log"] == "empty"
     assert why["notes.csv"].startswith("not a metric table")
