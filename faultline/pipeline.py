@@ -7,6 +7,7 @@ correlator follows in a thread of its own, by what the tables say, so rows never
 
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -33,6 +34,8 @@ log = structlog.get_logger()
 _POLL_S = 0.2
 _HOLD_S = 1.0
 """How long the last record of a silent stream waits for a line that may continue it."""
+_KEPT_SNAPSHOTS = 3
+"""A snapshot that fails its checksum is passed over for the one before; the input of so many is kept."""
 
 
 @dataclass
@@ -82,6 +85,7 @@ class Pipeline:
         self._last_row: dict[str, float] = {}
         self._marked: dict[str, int | None] = {}
         self._snapped: dict[str, int] = {}
+        self._kept: dict[str, deque[int]] = {}  # positions of the snapshots a restart may go back to
         self._buffer = _Buffer()
         self._flushed_at = self._snapshot_at = time.monotonic()
         self.rows_committed = 0
@@ -126,6 +130,7 @@ class Pipeline:
             self.flush()
         for app in self._workers.keys() - wanted.keys():
             del self._workers[app], self._committed[app]
+            self._kept.pop(app, None)
         fresh = [wanted[app] for app in wanted.keys() - self._workers.keys()]
         self._take_over(fresh)
         self.flush()  # the ledger now names the new partitions: the correlator waits for them
@@ -190,7 +195,14 @@ class Pipeline:
             self._committed[worker.partition.app_id] = worker.position
             self._marked[worker.partition.app_id] = _mark(worker)
         self.rows_committed += sum(len(tables[name]) for name in ("logs", "metrics", "spans") if name in tables)
+        self._acknowledge(states)
         self._publish(moved, tables.get("dead_letters"))
+
+    def _acknowledge(self, states: Iterable["Snapshot"]) -> None:
+        """Tell the source what nobody will ask for again: all below the oldest snapshot a restart may go back to."""
+        for state in states:
+            self._kept.setdefault(state.app_id, deque(maxlen=_KEPT_SNAPSHOTS)).append(state.position)
+        self._source.acknowledge({app: kept[0] for app, kept in self._kept.items() if len(kept) == _KEPT_SNAPSHOTS})
 
     def _has_news(self, worker: PartitionWorker) -> bool:
         app = worker.partition.app_id
@@ -205,6 +217,7 @@ class Pipeline:
         self._buffer = _Buffer()
         self._workers.clear()
         self._snapped.clear()
+        self._kept.clear()
         self._take_over(partitions)
 
     def _snapshots(self) -> list["Snapshot"]:

@@ -86,6 +86,24 @@ class Kafka(_Group):
         return found
 
 
+class Otlp(_Group):
+    """The OTLP source: a listener for OTLP/HTTP."""
+
+    listen: str = Field(
+        "127.0.0.1:4318",
+        pattern=r"^(\[[0-9a-fA-F:.]+\]|[^:\s]+):\d{1,5}$",
+        description="Address to listen on, as `host:port`. There is no authentication: whoever reaches it can send.",
+    )
+    journal: Path | None = Field(
+        None,
+        description="Local folder of what was acknowledged and is not in the tables yet; unset: `otlp-journal` in the "
+        "store, which must then be a local folder.",
+    )
+    max_backlog_bytes: int = Field(
+        2**30, ge=2**20, le=2**40, description="Senders are told to wait while the pipeline is this many bytes behind."
+    )
+
+
 class Parsing(_Group):
     """How log lines become records and templates."""
 
@@ -147,6 +165,7 @@ class Settings(BaseSettings):
 
     store: str = Field("./faultline-data", min_length=1, description="Where the tables live: a folder or a URL.")
     kafka: Kafka = Kafka()
+    otlp: Otlp = Otlp()
     parsing: Parsing = Parsing()
     windows: Windows = Windows()
     commit: Commit = Commit()

@@ -270,6 +270,9 @@ class FilesSource:
             return Batch(tracked.reader.partition, at, at, 0, closed=True)
         return batch
 
+    def acknowledge(self, positions: Mapping[str, int]) -> None:
+        """Files stay as they are."""
+
     def close(self) -> None:
         """Close all files."""
         for tracked in self._tracked.values():

@@ -320,6 +320,9 @@ class KafkaSource:
         if reached:
             self._consumer.commit_async(reached, callback=_note_commit)
 
+    def acknowledge(self, positions: Mapping[str, int]) -> None:
+        """The broker keeps messages as long as its retention says."""
+
     def close(self) -> None:
         """Leave the group and disconnect."""
         self._disconnect()

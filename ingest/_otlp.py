@@ -10,10 +10,11 @@ from typing import Any
 import telemetry
 from ingest._decode import Decoded
 from ingest._json import Envelope
-from ingest._otlp_json import from_json
+from ingest._otlp_json import message_from_json
 from ingest._otlp_logs import read_logs
 from ingest._otlp_metrics import read_metrics
 from ingest._otlp_spans import read_spans
+from ingest._protobuf import message_from_protobuf
 from ingest._tables import DeadLetters
 from telemetry import DecodeError
 
@@ -35,25 +36,17 @@ def message_type(signal: str) -> Any:
     return TracesData
 
 
-def parse(signal: str, value: bytes) -> Any:
-    """Return the message in `value`, JSON if it begins like it. Raises DecodeError (bad_json, too_deep, bad_protobuf).
+def from_json(signal: str, value: bytes) -> Any:
+    """Return the message in a JSON text. Raises DecodeError (bad_json, too_deep)."""
+    return message_from_json(message_type(signal), value.decode("utf-8", "backslashreplace"))
 
-    Protobuf text that is not UTF-8 makes the whole message one that cannot be read, as the format demands.
+
+def from_protobuf(signal: str, value: bytes) -> Any:
+    """Return the message in `value`. Raises DecodeError (bad_protobuf).
+
+    Text in it that is not UTF-8 makes the whole message one that cannot be read, as the format demands.
     """
-    kind = message_type(signal)
-    if value.lstrip()[:1] == b"{":
-        return from_json(kind, value.decode("utf-8", "backslashreplace"))
-    return from_protobuf(kind, value)
-
-
-def from_protobuf(kind: Any, value: bytes) -> Any:
-    """Return the protobuf message in `value`. Raises DecodeError (bad_protobuf)."""
-    from google.protobuf.message import DecodeError as ProtobufError  # type: ignore[import-untyped]  # has no types
-
-    try:
-        return kind.FromString(value)
-    except ProtobufError as error:
-        raise DecodeError("bad_protobuf", f"not a protobuf {kind.DESCRIPTOR.name}: {error}") from None
+    return message_from_protobuf(message_type(signal), value)
 
 
 def decode_otlp(signal: str, values: Sequence[bytes], envelope: Envelope) -> Decoded:
@@ -63,6 +56,7 @@ def decode_otlp(signal: str, values: Sequence[bytes], envelope: Envelope) -> Dec
     messages = []
     for index, value in enumerate(values):
         try:
+            parse = from_json if value.lstrip()[:1] == b"{" else from_protobuf
             messages.append((index, parse(signal, value)))
         except DecodeError as error:
             letters.add(int(envelope.offset[index]), error.reason, error.detail, value)

@@ -17,7 +17,7 @@ _IDS = ("trace_id", "span_id", "parent_span_id")
 _Reader = Callable[[Any], Any]
 
 
-def from_json(message_type: Any, text: str) -> Any:
+def message_from_json(message_type: Any, text: str) -> Any:
     """Return the message of a JSON text. Raises DecodeError (bad_json, too_deep)."""
     record = load(text)
     try:

@@ -19,6 +19,7 @@ from ingest._columns import Attributes, Columns, metrics_table
 from ingest._compress import codec_of, decompress
 from ingest._decode import Decoded
 from ingest._json import Envelope
+from ingest._protobuf import message_from_protobuf
 from ingest._tables import DeadLetters
 from telemetry import DecodeError
 
@@ -173,9 +174,7 @@ def _plain(value: bytes) -> bytes:
 
 
 def _read_request(message: int, data: bytes, series: _Series) -> None:
-    from ingest._otlp import from_protobuf
-
-    request = from_protobuf(write_request(), data)
+    request = message_from_protobuf(write_request(), data)
     for one in request.timeseries:
         labels = {label.name: label.value for label in one.labels}
         name = labels.pop("__name__", "")

@@ -45,5 +45,8 @@ class Source(Protocol):
         `watermarks` are event times (us) by app id: where several partitions have data, the one behind goes first.
         """
 
+    def acknowledge(self, positions: Mapping[str, int]) -> None:
+        """Take note that the store has everything below these positions for good, and will not ask for it again."""
+
     def close(self) -> None:
         """Let go of files and connections."""

@@ -145,6 +145,9 @@ class StdinSource:
         )
         return decode(lines.text, envelope, self._stream or Stream.RAW).batch(envelope, start, self._position)
 
+    def acknowledge(self, positions: Mapping[str, int]) -> None:
+        """Nothing was kept."""
+
     def close(self) -> None:
         """Let go; the descriptor stays open, as it is not ours."""
         self._closed = True

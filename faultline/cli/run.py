@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("paths", metavar="[PATH]...", nargs=-1, type=click.Path(path_type=Path))
 @click.option(
-    "--source", type=click.Choice(["files", "kafka", "stdin"]), required=True, help="Where telemetry is from."
+    "--source", type=click.Choice(["files", "kafka", "otlp", "stdin"]), required=True, help="Where telemetry is from."
 )
 @click.option("--once", is_flag=True, help="End when the input is read to its end.")
 @click.option("--service", metavar="NAME", help="files, stdin: service of lines that name none.")
@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     metavar="TOPIC",
     multiple=True,
     help="kafka: a topic to read; may be repeated.  [default: logs metrics spans]",
+)
+@click.option(
+    "--listen", metavar="HOST:PORT", help="otlp: address of the OTLP/HTTP endpoint.  [default: 127.0.0.1:4318]"
 )
 @store_option
 @config_option
@@ -43,6 +46,7 @@ def run(
     service: str | None,
     bootstrap: tuple[str, ...],
     topic: tuple[str, ...],
+    listen: str | None,
     store: str | None,
     config: Path | None,
     as_json: bool,
@@ -56,12 +60,17 @@ def run(
     Examples:
       faultline run --source files logs/ --once
       faultline run --source kafka --bootstrap localhost:9092 --topic logs --topic metrics
+      faultline run --source otlp --listen 127.0.0.1:4318
       journalctl -f -o cat | faultline run --source stdin --service web
     """
     _check(source, paths, service, bootstrap, topic)
+    if listen and source != "otlp":
+        raise click.UsageError(f"--listen belongs to --source otlp, not to {source}")
     from faultline import logs, settings
 
-    found = settings.load(config, {"store": store, "kafka.bootstrap": bootstrap, "kafka.topics": topic})
+    found = settings.load(
+        config, {"store": store, "kafka.bootstrap": bootstrap, "kafka.topics": topic, "otlp.listen": listen}
+    )
     logs.configure(found.log.level, found.log.format)
     accounting = _run(found, source, paths, service, once)
     if as_json:
@@ -79,9 +88,9 @@ def _check(
         raise click.UsageError(f"--source {source} takes no PATH, but {paths[0]} was given")
     if source != "kafka" and (bootstrap or topic):
         raise click.UsageError(f"--bootstrap and --topic belong to --source kafka, not to {source}")
-    if source == "kafka" and service:
+    if source in ("kafka", "otlp") and service:
         raise click.UsageError(
-            "--service belongs to --source files and stdin; Kafka records name theirs by key or topic"
+            "--service belongs to --source files and stdin; the others name theirs by key, topic or resource"
         )
 
 
@@ -129,6 +138,24 @@ def _open_source(settings: "Settings", kind: str, paths: tuple[Path, ...], servi
         from ingest import StdinSource
 
         return StdinSource(service=service)
+    return _open_otlp(settings, once) if kind == "otlp" else _open_kafka(settings, once)
+
+
+def _open_otlp(settings: "Settings", once: bool) -> "Source":
+    from ingest import OtlpSource
+
+    otlp, store = settings.otlp, settings.store.removeprefix("file://")
+    if otlp.journal is None and "://" in store:
+        from telemetry import SettingsError
+
+        raise SettingsError(
+            f"the store {store} is no local folder: set otlp.journal to one, for the journal of the source"
+        )
+    folder = otlp.journal or Path(store).expanduser() / "otlp-journal"
+    return OtlpSource(folder, otlp.listen, once=once, max_backlog=otlp.max_backlog_bytes)
+
+
+def _open_kafka(settings: "Settings", once: bool) -> "Source":
     from ingest import KafkaSource
 
     kafka = settings.kafka
