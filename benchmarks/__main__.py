@@ -1,6 +1,7 @@
 """`python -m benchmarks TASK --data DIR --report DIR`, or `compare A B`: what `faultline bench` starts."""
 
 import argparse
+import signal
 import sys
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from telemetry import FaultlineError
 def main(arguments: list[str] | None = None) -> int:
     """Run; return the exit status."""
     given = _parser().parse_args(arguments)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # end the workers too, and say so
     try:
         return _compare(given) if given.task == "compare" else _run(given)
     except FaultlineError as error:
@@ -20,6 +22,9 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         sys.stderr.write("faultline: error: interrupted; run again to go on\n")
         return 130
+    except SystemExit as error:  # of a method's module: the run would end without a word
+        sys.stderr.write(f"faultline: error: a method called exit({error.code!r})\n")
+        return 1
 
 
 def _parser() -> argparse.ArgumentParser:

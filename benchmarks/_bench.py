@@ -10,6 +10,7 @@ from benchmarks import _meta
 from benchmarks._methods import plugins_digest
 from benchmarks._plan import Plan, Unit
 from benchmarks._runner import Kept, Shown, run_units
+from benchmarks.datasets import SUMS
 from benchmarks.report import write_report
 from benchmarks.tasks import task
 from telemetry import UsageError
@@ -41,7 +42,7 @@ def run(names: Sequence[str], plan: Plan, report: Path, jobs: int | None, shown:
         "versions": _meta.versions(),
         "machine": _meta.machine(),
         "seed": plan.seed,
-        "data": {"folder": str(plan.data), "checksums": digests},
+        "data": {"folder": str(plan.data), "checksums": digests, "listed": (plan.data / SUMS).exists()},
         "date": datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
         "tasks": list(names),
         "methods": {name: task(name).methods() for name in names},

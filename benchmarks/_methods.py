@@ -35,7 +35,7 @@ class Method:
             return self.call(*arguments)
         except FaultlineError:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise MethodFailed(f"method {self.name!r} failed on {where}: {type(error).__name__}: {error}") from error
 
 

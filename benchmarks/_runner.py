@@ -3,6 +3,8 @@
 import hashlib
 import multiprocessing
 import os
+import signal
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -24,7 +26,7 @@ Shown = Callable[[int, int, str], None]
 
 
 class WorkerLost(FaultlineError):
-    """A worker process died, for want of memory as a rule."""
+    """A worker process was killed, for want of memory as a rule. Which unit it was at is not known."""
 
 
 class Kept:
@@ -76,7 +78,7 @@ def _pool(units: Sequence[Unit], plan: Plan, workers: int, each: int | None) -> 
     for name in _THREADS:
         os.environ[name] = "1"
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(workers, len(units)), context, _quiet, max_tasks_per_child=each) as pool:
+    with ProcessPoolExecutor(min(workers, len(units)), context, _worker, max_tasks_per_child=each) as pool:
         waiting: dict[Future[Any], Unit] = {}
         queue = iter(units)
         try:
@@ -89,24 +91,34 @@ def _pool(units: Sequence[Unit], plan: Plan, workers: int, each: int | None) -> 
                     return
                 done, _ = wait(waiting, return_when=FIRST_COMPLETED)
                 for future in done:
-                    unit = waiting.pop(future)
-                    yield unit, _result(future, unit)
+                    measured = future.result()
+                    yield waiting.pop(future), measured
+        except BrokenProcessPool:
+            under_way = "; ".join(unit.label for unit in waiting.values())
+            raise WorkerLost(
+                f"a worker process was killed, for want of memory? Try fewer --jobs. Under way or next: {under_way}"
+            ) from None
         except BaseException:
+            for process in multiprocessing.active_children():
+                process.terminate()
             pool.shutdown(wait=True, cancel_futures=True)
             raise
 
 
-def _result(future: "Future[Any]", unit: Unit) -> Any:
-    try:
-        return future.result()
-    except BrokenProcessPool:
-        raise WorkerLost(f"{unit.label}: the worker process died; out of memory? Try fewer --jobs") from None
-
-
-def _quiet() -> None:
+def _worker() -> None:
     import warnings
 
     warnings.simplefilter("ignore")  # of libraries; what fails raises
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all of a terminal's processes; the parent ends them
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """A worker whose parent was killed would wait for work for ever."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
 
 
 def _measure(unit: Unit, plan: Plan) -> Any:
@@ -114,5 +126,5 @@ def _measure(unit: Unit, plan: Plan) -> Any:
         return task(unit.task).measure(unit, plan)
     except FaultlineError as error:
         raise type(error)(*error.args) from None  # its cause may not cross to the other process
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # who calls exit() would end the whole run, and well
         raise FaultlineError(f"{unit.label}: {type(error).__name__}: {error}") from error

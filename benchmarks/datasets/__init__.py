@@ -5,7 +5,7 @@
 return typed cases with their truth, or raise `DataError` with one line. Nothing is shipped; tests make their own data.
 """
 
-from benchmarks.datasets._check import Verified, verify
+from benchmarks.datasets._check import SUMS, Verified, verify
 from benchmarks.datasets._download import download
 from benchmarks.datasets._errors import DataError
 from benchmarks.datasets._fetch import Policy
@@ -36,6 +36,7 @@ __all__ = [
     "DATASETS",
     "LOGHUB2",
     "ORIGINAL",
+    "SUMS",
     "TRUTHS",
     "Archive",
     "BlockLabels",

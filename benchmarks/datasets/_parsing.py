@@ -48,8 +48,7 @@ def parsing_sets(data: Path, truth: str) -> list[ParsingSet]:
     The latter's raw lines lie in `data`/parsing. Raises DataError where a file is missing or does not fit the others.
     """
     for name in _FOLDERS.values():
-        if (data / name).is_dir():
-            require(data, name)
+        require(data, name)
     systems = [path.name for path in _files.folders(data / _FOLDERS[truth], "systems")]
     if truth == CORRECTED and (data / _FOLDERS[LOGHUB2]).is_dir():
         rewritten = {path.name for path in _files.folders(data / _FOLDERS[LOGHUB2], "systems")}
@@ -122,7 +121,7 @@ def _check_order(structured: Path, rows: pa.Table) -> None:
 def _check_templates(structured: Path, path: Path, rows: pa.Table) -> None:
     """The list names the events of the rows, one entry an event or, as for corrected Linux, one a distinct text.
 
-    The texts are not compared: those of the corrected lists are not always those of their rows.
+    Most of its texts are those of the rows; a few of the corrected lists are not.
     """
     listed = _files.read_csv(path, "EventId", "EventTemplate")
     used = pc.value_counts(rows["EventId"])
@@ -134,6 +133,10 @@ def _check_templates(structured: Path, path: Path, rows: pa.Table) -> None:
     if len(names) not in (len(counts), texts):
         lacking = ", ".join(sorted(set(counts) - names)[:5])
         raise DataError(f"{path}: lists {len(names)} of the {len(counts)} events of {structured.name}, not {lacking}")
+    written = set(rows["EventTemplate"].to_pylist())
+    known = sum(text in written for text in listed["EventTemplate"].to_pylist())
+    if known < _LEAST_FOUND * len(listed):
+        raise DataError(f"{path}: mislabelled: {known} of its {len(listed)} templates are in {structured.name}")
     if "Occurrences" in listed.column_names:
         for event, stated in zip(listed["EventId"].to_pylist(), listed["Occurrences"].to_pylist(), strict=True):
             if stated != str(counts[event]):

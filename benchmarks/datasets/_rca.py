@@ -179,13 +179,13 @@ def _faults(part: str, day: Path) -> list[RcaCase]:
     path = day / "faults.json"
     faults = _files.read_json(path, list)
     table = _files.whole(day / "metrics.csv")
-    for name in ("logs.parquet", "traces.parquet"):
-        if (day / name).exists():
-            _require_parquet(day / name)
     if (day / "dependency.csv").exists():
         _files.whole(day / "dependency.csv")
     columns = _files.header(table)
     times = _seconds(table, _files.read_csv(table, "time")["time"])
+    for name, column in (("logs.parquet", "ts_ns"), ("traces.parquet", "StartTimeUnixNano")):
+        if (day / name).exists():
+            _require_parquet(day / name, column, times)
     gaps = _gaps(day / "removed_windows.json", times)
     starts = [_within(path, _us(path, fault, "inject_time"), times, "inject_time") for fault in faults]
     if starts != sorted(starts):
@@ -226,15 +226,20 @@ def _gaps(path: Path, times: npt.NDArray[np.float64]) -> Spans:
     return tuple(found)
 
 
-def _require_parquet(path: Path) -> None:
+def _require_parquet(path: Path, column: str, times: npt.NDArray[np.float64]) -> None:
+    """Most of the rows are of the hours the metrics are of."""
     import pyarrow.parquet as pq
 
     try:
-        rows = pq.read_metadata(_files.there(path)).num_rows
-    except pa.ArrowInvalid as error:
+        rows = pq.read_table(_files.there(path), columns=[column])
+        moments = pc.cast(rows[column].drop_null(), pa.int64()).to_numpy() / 1e9
+    except (pa.ArrowException, KeyError) as error:
         raise DataError(f"{path}: damaged or truncated: {str(error).splitlines()[0]}") from None
-    if not rows:
+    if not len(moments):
         raise DataError(f"{path}: no rows")
+    within = int(np.count_nonzero((moments >= times[0] - 3600) & (moments <= times[-1] + 3600)))
+    if 2 * within < len(moments):
+        raise DataError(f"{path}: mislabelled: {within} of {len(moments)} rows are of the time of metrics.csv")
 
 
 def rcaeval_cases(folder: Path) -> list[RcaCase]:

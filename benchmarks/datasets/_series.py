@@ -93,8 +93,8 @@ def _read(path: Path, name: str, windows: Any, points: Any) -> MetricSeries:
         raise DataError(f"{path}: no value at {matrix.times[row]}: truncated or damaged")
     if POINTS.get(name, len(matrix.values)) != len(matrix.values):
         raise DataError(f"{path}: {len(matrix.values)} points, as published {POINTS[name]}: truncated or altered")
-    spans = tuple((_time(path, start), _time(path, end)) for start, end in windows)
-    labels = tuple(_time(path, point) for point in points)
+    spans = tuple((_time(path, start), _time(path, end)) for start, end in _pairs(path, windows))
+    labels = tuple(_time(path, point) for point in _list(path, points))
     known = set(matrix.time_us.tolist())
     for start, end in spans:
         if start not in known or end not in known or start > end:
@@ -104,6 +104,19 @@ def _read(path: Path, name: str, windows: Any, points: Any) -> MetricSeries:
     if outside := [label for label in labels if not any(start <= label <= end for start, end in spans)]:
         raise DataError(f"{path}: mislabelled: label {outside[0]} us lies in none of its windows")
     return MetricSeries(name, name.partition("/")[0], matrix.time_us, matrix.values[:, 0], spans, labels)
+
+
+def _pairs(path: Path, windows: Any) -> list[list[str]]:
+    for window in _list(path, windows):
+        if not isinstance(window, list) or len(window) != 2:
+            raise DataError(f"{path}: mislabelled: want windows as [start, end], found {str(window)[:60]!r}")
+    return list(windows)
+
+
+def _list(path: Path, labels: Any) -> list[Any]:
+    if not isinstance(labels, list):
+        raise DataError(f"{path}: mislabelled: want a list of windows or times, found {str(labels)[:60]!r}")
+    return labels
 
 
 def _time(path: Path, text: str) -> int:

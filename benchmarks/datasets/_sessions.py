@@ -69,6 +69,8 @@ def _row(path: Path, number: int, line: bytes) -> dict[str, Any]:
 
 def _pair(folder: Path, name: str) -> SessionSet:
     normal, abnormal = (_sequences(folder / f"{name}_{kind}") for kind in ("normal", "abnormal"))
+    if normal == abnormal:
+        raise DataError(f"{folder / name}_normal: mislabelled: the same sequences as in {name}_abnormal")
     labels = np.repeat([False, True], [len(normal), len(abnormal)])
     return SessionSet(name, [str(i) for i in range(len(labels))], normal + abnormal, labels)
 

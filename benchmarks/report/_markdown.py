@@ -26,6 +26,8 @@ def about(meta: dict[str, Any]) -> str:
     """Return one sentence that says what the figures are of."""
     machine = meta["machine"]
     data = ", ".join(f"{task} {checksum}" for task, checksum in meta["data"]["checksums"].items())
+    if not meta["data"].get("listed"):
+        data += " (no SHA256SUMS beside them: a file missing as a whole goes unnoticed)"
     return (
         f"Revision {meta['revision']}, {meta['date']}, seed {meta['seed']}, {machine['cores']} cores "
         f"({machine['processor']}), {machine['memory_gib']} GiB. Data: {data}. Brackets: 95 % bootstrap over cases; "

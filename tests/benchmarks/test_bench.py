@@ -4,10 +4,14 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -140,9 +144,13 @@ def test_a_second_run_goes_on_where_the_first_stopped(bench_data: Path, report: 
 
 
 def run_command(tmp_path: Path, *arguments: object, path: Path | None = None) -> subprocess.CompletedProcess[str]:
-    environment = os.environ | ({"PYTHONPATH": str(path)} if path else {})
+    environment = os.environ | ({"PYTHONPATH": searched(path)} if path else {})
     command = [sys.executable, "-m", "faultline", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=environment, check=False)
+
+
+def searched(path: Path) -> str:
+    return f"{path}{os.pathsep}{Path(__file__).parents[2]}"
 
 
 def install(folder: Path, code: str, group: str, entry: str) -> None:
@@ -182,6 +190,65 @@ def test_the_documented_example_of_an_own_method(bench_data: Path, tmp_path: Pat
     assert "method 'by-length' failed on sessions made" in line
     assert "RuntimeError: no <b>idea</b>" in line
     assert "Traceback" not in failed.stderr
+
+
+SESSIONS = "faultline.session_detectors", "own = long_sessions:by_length"
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ("os.kill(os.getpid(), signal.SIGKILL)", "a worker process was killed, .* sessions made .*own"),
+        ("sys.exit(0)", "method 'own' failed on sessions made clean training own: SystemExit|SystemExit: 0"),
+    ],
+)
+def test_a_worker_that_ends_ends_the_run_loudly(bench_data: Path, tmp_path: Path, body: str, words: str):
+    install(tmp_path, f"import os, signal, sys\ndef by_length(train, test):\n    {body}\n", *SESSIONS)
+    out = tmp_path / "report"
+    done = run_command(tmp_path, "bench", "sessions", "--data", bench_data, "--report", out, path=tmp_path)
+    assert done.returncode == 1
+    assert re.search(words, done.stderr.splitlines()[-1])
+    assert "Traceback" not in done.stderr
+    assert not (out / "results.json").exists()
+
+
+def test_a_method_whose_module_exits_ends_the_run_loudly(bench_data: Path, tmp_path: Path):
+    install(tmp_path, "raise SystemExit(0)\n", *SESSIONS)
+    done = run_command(tmp_path, "bench", "sessions", "--data", bench_data, "--report", tmp_path / "r", path=tmp_path)
+    assert done.returncode == 1
+    assert "called exit(0)" in done.stderr
+
+
+@pytest.mark.parametrize(("how", "code"), [(signal.SIGTERM, 130), (signal.SIGKILL, -signal.SIGKILL)])
+def test_workers_end_with_their_run(bench_data: Path, tmp_path: Path, how: int, code: int):
+    body = f"    open({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid()))\n    time.sleep(60)\n"
+    install(tmp_path, f"import os, time\ndef by_length(train, test):\n{body}", *SESSIONS)
+    command = [sys.executable, "-m", "faultline", "bench", "sessions", "--data", bench_data, "--report", tmp_path / "r"]
+    environment = os.environ | {"PYTHONPATH": searched(tmp_path)}
+    with subprocess.Popen(
+        list(map(str, command)), env=environment, cwd=tmp_path, stderr=subprocess.PIPE, text=True
+    ) as run:
+        written = wait_for(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text())
+        run.send_signal(how)
+        _, said = run.communicate(timeout=30)
+    assert run.returncode == code
+    assert how == signal.SIGKILL or said.splitlines()[-1] == "faultline: error: interrupted; run again to go on"
+    wait_for(lambda: not alive(int(written)))
+
+
+def wait_for(what: Callable[[], Any]) -> Any:
+    until = time.monotonic() + 60
+    while not (found := what()):
+        assert time.monotonic() < until, "did not come"
+        time.sleep(0.02)
+    return found
+
+
+def alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 def test_an_own_method_cannot_take_a_name_in_use(bench_data: Path, tmp_path: Path):

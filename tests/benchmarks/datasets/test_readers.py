@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import pytest
 
 from benchmarks.datasets import (
@@ -249,6 +251,49 @@ def test_labels_of_another_log(data: Path):
     (data / "logs/Raw_1000.labels.csv").write_text("block,label\nb1,0\nblk7,1\n")
     with pytest.raises(DataError, match="1 blocks are not in the log, such as 'blk7'"):
         raw_logs(data)
+
+
+def test_labels_in_place_of_windows(data: Path):
+    labels = (data / "nab" / "combined_labels.json").read_text()
+    (data / "nab" / "combined_windows.json").write_text(labels)
+    with pytest.raises(DataError, match=r"mislabelled: want windows as \[start, end\]"):
+        metric_series(data)
+    (data / "nab" / "combined_windows.json").write_text(labels.replace("[]", '"none"'))
+    with pytest.raises(DataError, match="mislabelled: want a list"):
+        metric_series(data)
+
+
+def test_templates_of_another_system(data: Path):
+    """The events have the same names, their texts do not."""
+    name = "{0}/{0}_2k.log_templates_corrected.csv"
+    shutil.copy(data / "parsing" / name.format("Bell"), data / "parsing" / name.format("Anvil"))
+    with pytest.raises(DataError, match="mislabelled: 0 of its 2 templates"):
+        parsing_sets(data, CORRECTED)
+
+
+def test_anomalous_sequences_in_place_of_normal_ones(data: Path):
+    shutil.copy(data / "sessions" / "keys_abnormal", data / "sessions" / "keys_normal")
+    with pytest.raises(DataError, match="keys_normal: mislabelled: the same sequences"):
+        session_sets(data)
+
+
+def test_a_truth_that_is_gone_as_a_whole(data: Path):
+    write_sums(data)
+    shutil.rmtree(data / "parsing_loghub2")
+    with pytest.raises(DataError, match=r"parsing_loghub2/.*: missing"):
+        parsing_sets(data, CORRECTED)
+
+
+def test_logs_of_another_day(data: Path):
+    path = data / "rca/days/2030-01-02/logs.parquet"
+    rows = pq.read_table(path)
+    later = pc.add(rows["ts_ns"], 86_400_000_000_000)
+    pq.write_table(rows.set_column(rows.column_names.index("ts_ns"), "ts_ns", later), path)
+    with pytest.raises(DataError, match="mislabelled: 0 of 60 rows are of the time"):
+        rca_cases(data)
+    pq.write_table(rows.drop_columns(["ts_ns"]), path)
+    with pytest.raises(DataError, match="ts_ns"):
+        rca_cases(data)
 
 
 def test_published_series_keep_their_length(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
