@@ -44,10 +44,19 @@ def run(names: Sequence[str], plan: Plan, report: Path, jobs: int | None, shown:
         "seed": plan.seed,
         "data": {"folder": str(plan.data), "checksums": digests, "listed": (plan.data / SUMS).exists()},
         "date": datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
+        "command": _command(names, plan, report),
         "tasks": list(names),
         "methods": {name: task(name).methods() for name in names},
     }
     return write_report(report, meta, figures)
+
+
+def _command(names: Sequence[str], plan: Plan, report: Path) -> str:
+    """Return what to type for such a run; of paths only their last part, which says as much to others."""
+    what = names[0] if len(names) == 1 else "all"
+    options = f" --seed {plan.seed}" * (plan.seed != 0) + f" --lines {plan.lines}" * (plan.lines != Plan.lines)
+    options += " --bootstrap HOST:PORT" if plan.bootstrap else ""
+    return f"faultline bench {what} --data {plan.data.resolve().name} --report {report.resolve().name}{options}"
 
 
 def _cores() -> int:

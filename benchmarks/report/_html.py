@@ -5,6 +5,7 @@ from html import escape
 from typing import Any
 
 from benchmarks._figures import Figure
+from benchmarks._methods import OURS
 from benchmarks.report._markdown import about
 from benchmarks.report._plot import bars
 from benchmarks.report._tables import MAIN, Table, shown_first, tables
@@ -14,12 +15,16 @@ _STYLE = """
   --ours: #c4571a; }
 @media (prefers-color-scheme: dark) { :root { --ink: #e6edf3; --dim: #8d96a0; --line: #30363d; --page: #0d1117;
   --bar: #7d9cc4; --ours: #f0883e; } }
-body { margin: 2rem auto; max-width: 76rem; padding: 0 1rem; background: var(--page); color: var(--ink);
+body { margin: 2rem auto; max-width: 90rem; padding: 0 1rem; background: var(--page); color: var(--ink);
   font: 15px/1.5 system-ui, sans-serif; }
-h1, h2, h3 { line-height: 1.2; } .dim { color: var(--dim); }
+h1, h2, h3 { line-height: 1.2; } h2 { border-top: 2px solid var(--line); padding-top: 1rem; }
+.dim, small { color: var(--dim); } p, dl, ul { max-width: 76rem; } svg { max-width: 66rem; }
 .scroll { overflow-x: auto; } table { border-collapse: collapse; margin: .5rem 0 1.5rem; font-size: 13px; }
-th, td { padding: .25rem .6rem; border-bottom: 1px solid var(--line); text-align: left; white-space: nowrap;
-  font-variant-numeric: tabular-nums; }
+th, td { padding: .2rem .6rem; border-bottom: 1px solid var(--line); text-align: left; white-space: nowrap;
+  font-variant-numeric: tabular-nums; vertical-align: top; }
+small { display: block; font-size: 11px; line-height: 1.2; }
+tr.group td { border-top: 2px solid var(--line); } tr.ours { font-weight: 600; }
+tr.ours small { font-weight: 400; }
 svg text { fill: var(--ink); font: 12px system-ui, sans-serif; } svg .bar { fill: var(--bar); }
 svg .ours { fill: var(--ours); } svg .whisker { stroke: var(--ink); stroke-width: 1.5; fill: none; }
 dt { font-weight: 600; } dd { margin: 0 0 .5rem 1.5rem; }
@@ -33,6 +38,7 @@ def html_page(meta: dict[str, Any], figures: Sequence[Figure]) -> str:
         '<meta name="viewport" content="width=device-width, initial-scale=1">',
         "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">",
         f"<title>Faultline benchmark</title><style>{_STYLE}</style></head><body><h1>Faultline benchmark</h1>",
+        f"<p><code>{escape(meta['command'])}</code></p>",
         f'<p class="dim">{escape(about(meta))}</p>',
     ]
     for task in meta["tasks"]:
@@ -69,5 +75,18 @@ def _task(task: str, methods: dict[str, str], figures: Sequence[Figure]) -> Iter
 
 def _table(table: Table) -> str:
     head = "".join(f"<th>{escape(text)}</th>" for text in table.header)
-    rows = "".join("<tr>" + "".join(f"<td>{escape(text)}</td>" for text in row) + "</tr>" for row in table.rows)
-    return f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
+    method = table.header.index("method")
+    rows, group = [], None
+    for row in table.rows:
+        kinds = ["group"] * (row[:method] != group) + ["ours"] * (row[method] == OURS)
+        rows.append(f'<tr class="{" ".join(kinds)}">' + "".join(_cells(row)) + "</tr>")
+        group = row[:method]
+    return f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table></div>'
+
+
+def _cells(row: Sequence[str]) -> Iterable[str]:
+    """Yield the cells, an interval on a line of its own so that many columns fit a screen."""
+    for text in row:
+        value, bracket, interval = text.partition(" [")
+        small = f"<small>[{escape(interval)}</small>" if bracket else ""
+        yield f"<td>{escape(value)}{small}</td>"

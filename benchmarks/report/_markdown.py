@@ -5,12 +5,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from benchmarks._figures import Figure
+from benchmarks.report._headline import HEADER, headline
 from benchmarks.report._tables import shown_first, tables
 
 
 def markdown(meta: dict[str, Any], figures: Sequence[Figure]) -> str:
-    """Return the report's main tables as Markdown."""
-    lines = ["# Benchmark", "", about(meta), ""]
+    """Return the report's main tables as Markdown: first all in short, as for a README, then task by task."""
+    lines = ["# Benchmark", "", f"`{meta['command']}`", "", about(meta), ""]
+    lines += [_row(HEADER), _row(["---"] * len(HEADER)), *map(_row, headline(figures, meta["tasks"])), ""]
     for task in meta["tasks"]:
         found = tables(figures, task)
         for table in shown_first(found):
@@ -31,7 +33,7 @@ def about(meta: dict[str, Any]) -> str:
     return (
         f"Revision {meta['revision']}, {meta['date']}, seed {meta['seed']}, {machine['cores']} cores "
         f"({machine['processor']}), {machine['memory_gib']} GiB. Data: {data}. Brackets: 95 % bootstrap over cases; "
-        "n: what a figure rests on."
+        "n: how many cases a figure rests on, data sets for a mean."
     )
 
 

@@ -52,6 +52,7 @@ def shown_first(found: Sequence[Table]) -> list[Table]:
 def _table(task: str, dataset: str, figures: Sequence[Figure], named: tuple[str, ...] = ()) -> Table:
     measured = [one for one in figures if one.value is not None] or figures
     metrics = list(dict.fromkeys(one.metric for one in measured))  # the reasons of others are listed below the tables
+    metrics.sort(key=lambda metric: metric in ("seconds", "evidence_seconds"))
     columns = (*named, "setting", "method")
     lines: dict[tuple[str, ...], dict[str, Figure]] = {}
     for one in figures:

@@ -52,6 +52,9 @@ def test_the_schema_of_the_results(report: Path):
     document = json.loads((report / "results.json").read_bytes())
     assert {"revision", "versions", "machine", "seed", "data"} <= document["meta"].keys()
     assert document["meta"]["versions"]["drain3"] == "0.9.11"
+    assert document["meta"]["command"] == f"faultline bench all --data data --report {report.name}"
+    assert not document["meta"]["data"]["listed"]
+    assert "no SHA256SUMS beside them" in (report / "summary.md").read_text()
     assert {row["task"] for row in document["results"]} == set(NAMES)
     keys = [
         tuple(str(row[name]) for name in ("task", "dataset", "method", "setting", "metric"))

@@ -17,6 +17,7 @@ META = {
     "seed": 0,
     "data": {"folder": "data", "checksums": {"rca": "1"}},
     "date": "2030-01-01T00:00:00Z",
+    "command": "faultline bench rca --data data --report out",
     "tasks": ["rca"],
     "methods": {"rca": {"<b>m|": "<script>alert(1)</script>"}},
 }
@@ -65,6 +66,33 @@ def test_a_folder_that_is_no_report(tmp_path: Path):
     (tmp_path / "results.json").write_text("[]")
     with pytest.raises(SourceError, match="no report"):
         read_report(tmp_path)
+
+
+def test_the_summary_begins_with_all_in_short(tmp_path: Path):
+    ours, peer, away = (Place("rca", "mean", method, "exact", 0) for method in ("faultline", "N-sigma", "by age"))
+    speed = [Place("throughput", "parse", method, "", 0) for method in ("faultline", "Drain3")]
+    figures = [
+        ours.mean("service_avg@5", {"a": 0.25, "b": 0.75}),
+        peer.mean("service_avg@5", {"a": 0.25, "b": 0.5}),
+        away.missing("service_avg@5", "no onset"),
+        ours.mean("service_ac@1", {"a": 0.0, "b": 0.5}),
+        speed[0].one("lines_per_s", 1000.0, 1),
+        speed[1].one("lines_per_s", 10.0, 1),
+        Place("throughput", "parse", "faultline", "Drain3", 0).one("ratio:lines_per_s", 100.0, 1),
+        Place("throughput", "Kafka", "faultline", "", 0).missing("lines_per_s", "no broker"),
+    ]
+    folder = written(tmp_path / "a", figures, META | {"tasks": ["rca", "throughput"]})
+    lines = (folder / "summary.md").read_text().splitlines()
+    assert lines[2] == "`faultline bench rca --data data --report out`"
+    assert lines[6:13] == [
+        "| task | measured on | figure | n | faultline | peers |",
+        "| --- | --- | --- | --- | --- | --- |",
+        r"| rca | exact | service_avg@5 | 2 | 0.500 \[0.250, 0.750\] | N-sigma 0.375 |",
+        "| throughput | parse | lines_per_s | 1 | 1000.0 | Drain3 10.0 |",
+        "| throughput | parse | ratio:lines_per_s | 1 | 100.0 | Drain3 = 1 |",
+        "| throughput | Kafka | lines_per_s | 0 | not measured |  |",
+        "",
+    ]
 
 
 def test_hostile_names_stay_text(tmp_path: Path):
