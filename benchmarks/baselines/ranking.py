@@ -22,6 +22,7 @@ Ranking = list[tuple[str, str | None, float]]
 LAGS = 3
 SIGNIFICANT = 0.05
 DAMPING = 0.85
+FLAT = 0.01
 
 
 @dataclass(frozen=True)
@@ -66,11 +67,12 @@ def baro(evidence: "Evidence") -> Ranking:
 
 
 def robust(evidence: "Evidence") -> Ranking:
-    """The same idea two-sided and free of units: max over A of |x - median(R)| / IQR(R); series without spread in R get
-    0."""
+    """The same idea two-sided and free of units: max over A of |x - median(R)| / IQR(R); where the IQR is 0, a
+    hundredth of |median(R)| stands for it, and series without that either get 0."""
     found = _metrics(evidence)
     low, centre, high = (_by_column(np.nanquantile, found.reference, q) for q in (0.25, 0.5, 0.75))
-    return found.ranking(_largest(np.abs(found.abnormal - centre), high - low))
+    scale = np.where(high > low, high - low, FLAT * np.abs(centre))
+    return found.ranking(_largest(np.abs(found.abnormal - centre), scale))
 
 
 def granger_pagerank(evidence: "Evidence") -> Ranking:

@@ -38,7 +38,7 @@ from benchmarks.metrics import (
     window_mask,
 )
 
-FOLDERS = ("nab",)
+FOLDERS = ("nab", "data", "labels", "results")  # the last three: where the data folder is a copy of NAB's repository
 GROUP = "faultline.detectors"
 REFRACTORY = 100
 PUBLISHED = "published: "
@@ -78,8 +78,12 @@ def _series(data: Path) -> dict[str, MetricSeries]:
     return {one.name: one for one in metric_series(data)}
 
 
+def _results(data: Path) -> Path:
+    return (data / "nab" if (data / "nab").is_dir() else data) / "results"
+
+
 def _published(data: Path) -> list[str]:
-    folder = data / "nab" / "results"
+    folder = _results(data)
     return sorted(one.name for one in folder.iterdir() if one.is_dir()) if folder.is_dir() else []
 
 
@@ -135,7 +139,7 @@ def _indices(one: MetricSeries) -> npt.NDArray[np.int64]:
 
 def _read_scores(data: Path, detector: str, one: MetricSeries) -> Floats:
     family, _, name = one.name.partition("/")
-    path = data / "nab" / "results" / detector / family / f"{detector}_{name}"
+    path = _results(data) / detector / family / f"{detector}_{name}"
     try:
         with path.open(encoding="utf-8", newline="") as file:
             scores = [float(row["anomaly_score"]) for row in csv.DictReader(file)]

@@ -29,12 +29,10 @@ def table(columns: dict[str, list[float]]) -> pa.Table:
 
 
 def test_nsigma_and_robust_by_hand():
-    found = evidence({"a_cpu": [1, 2, 3, 4, 5, 13, 3], "b_cpu": [7, 7, 7, 7, 7, 9, 9]}, onset=5_000_000)
-    assert {(s, m): v for s, m, v in ranking.nsigma(found)} == {
-        ("a", "cpu"): pytest.approx(10 / 2**0.5),
-        ("b", "cpu"): 0,
-    }
-    assert {(s, m): v for s, m, v in ranking.robust(found)} == {("a", "cpu"): 5.0, ("b", "cpu"): 0}
+    columns = {"a_cpu": [1, 2, 3, 4, 5, 13, 3], "b_cpu": [8, 8, 8, 8, 8, 9, 7], "c_cpu": [0, 0, 0, 0, 0, 9, 9]}
+    found = evidence(columns, onset=5_000_000)
+    assert {s: v for s, _, v in ranking.nsigma(found)} == {"a": pytest.approx(10 / 2**0.5), "b": 0, "c": 0}
+    assert {s: v for s, _, v in ranking.robust(found)} == {"a": 5.0, "b": pytest.approx(1 / 0.08), "c": 0}
 
 
 def test_baro_by_hand():
