@@ -31,6 +31,8 @@ def records(table: pa.Table) -> list[dict[str, Any]]:
 def _plain(name: str, value: Any) -> Any:
     if name in _ID_COLUMNS and isinstance(value, int):
         return format_id(value)
+    if name == "template_ids" and isinstance(value, list):
+        return [format_id(one) for one in value]
     return value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else value
 
 
@@ -70,16 +72,17 @@ def _csv_column(name: str, column: pa.ChunkedArray) -> pa.ChunkedArray | pa.Arra
     if pa.types.is_timestamp(kind) and kind.tz is not None:
         return pc.strftime(column.cast(pa.timestamp("us", "UTC")), format="%Y-%m-%dT%H:%M:%SZ")
     if pa.types.is_nested(kind) or pa.types.is_binary(kind):
-        column = pa.chunked_array([pa.array([_as_text(value) for value in column.to_pylist()], pa.string())])
+        column = pa.chunked_array([pa.array([_as_text(name, value) for value in column.to_pylist()], pa.string())])
     if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
         return _formula_safe(column.cast(pa.string()))
     return column
 
 
-def _as_text(value: Any) -> str | None:
+def _as_text(name: str, value: Any) -> str | None:
     if value is None:
         return None
-    return str(_plain("", value)) if isinstance(value, bytes) else json_bytes(value).decode().rstrip("\n")
+    plain = _plain(name, value)
+    return plain if isinstance(plain, str) else json_bytes(plain).decode().rstrip("\n")
 
 
 def _formula_safe(column: pa.ChunkedArray) -> pa.ChunkedArray:

@@ -24,6 +24,7 @@ COMMANDS = {
     "detect-sessions": "Score log sessions by how often each event occurs in them.",
     "rca": "Rank the services of a recorded failure: which one caused it?",
     "incidents": "List incidents, or show one with its suspects and their evidence.",
+    "templates": "List and search log templates, and edit them: merge, split, rename, undo.",
     "sql": "Query the stored tables with SQL (DuckDB).",
     "status": "Show what was read and stored, how current it is, and what is open.",
     "doctor": "Check this machine and the store, and say what is missing.",
