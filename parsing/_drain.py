@@ -6,7 +6,7 @@ from typing import Any
 
 from drain3.drain import Drain, LogCluster, Node
 
-from parsing._masks import normalise
+from parsing._masks import is_place, normalise
 from parsing._skeleton import OVERFLOW
 from telemetry import WILDCARD
 
@@ -20,7 +20,7 @@ class DrainEngine:
 
     def learn(self, tokens: Sequence[str]) -> tuple[int, list[tuple[int, str]]]:
         """Return the cluster of a message, and that cluster with its template, having learnt from the message."""
-        words = "".join(tokens).split(" ") if tokens else []
+        words = "".join(WILDCARD if is_place(token) else token for token in tokens).split(" ") if tokens else []
         drain = self._drain
         cluster = drain.tree_search(drain.root_node, words, drain.sim_th, False)
         if cluster is None:

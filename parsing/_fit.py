@@ -77,14 +77,15 @@ def fit_one(template: str, text: str) -> list[str] | None:
 
 def recipe(old: str, new: str) -> Recipe | None:
     """Return how parameters of the template `old` make up those of `new`, or None if `new` does not cover `old`."""
-    captures = fit_one(new, old)
+    hole = next(mark for mark in map(chr, range(0xE000, 0x110000)) if mark not in old)
+    captures = fit_one(new, old.replace(WILDCARD, hole))  # `<*>` itself might be taken apart by a `<` or `>` of `new`
     if captures is None:
         return None
     made: Recipe = []
     index = 0
     for capture in captures:
         parts: list[dict[str, Any]] = []
-        for place, constant in enumerate(capture.split(WILDCARD)):
+        for place, constant in enumerate(capture.split(hole)):
             if place:
                 parts.append({"text": None, "param": index})
                 index += 1

@@ -12,7 +12,7 @@ _KIND[48:58] = _DIGIT
 _KIND[65:91] = _LETTER
 _KIND[97:123] = _LETTER
 _KIND[128:] = _LETTER
-for _joiner in b"_-./@#$%&*+\\~^":
+for _joiner in b"_-./$%*+\\~^":
     _KIND[_joiner] = 4  # joins the letters and digits around it into one word
 KIND = _KIND
 
@@ -48,7 +48,7 @@ def _is_name(data, start, first, stop):  # type: ignore[no-untyped-def]
 
 @compiled
 def _wild_word(data, start, end):  # type: ignore[no-untyped-def]
-    """Hash a word with digits: what is constant in it is its head (`core.12`, `CPU#0`) and its full stops at the end.
+    """Hash a word with digits: what is constant in it is its head (`core.12`), and full stops and a `%` at the end.
 
     A name with one digit in it (`ssh2`, `utf8`, `log4j`, `jk2_init`) is an ordinary word: -> 0.
     """
@@ -63,9 +63,9 @@ def _wild_word(data, start, end):  # type: ignore[no-untyped-def]
     letters = start
     while letters < first and ((KIND[data[letters]] == _LETTER and data[letters] < 128) or data[letters] in (45, 95)):
         letters += 1
-    state = _mix(_WILD, np.uint64(end - stop))
+    state = _mix(_WILD, np.uint64(end - stop) * np.uint64(2) + np.uint64(data[stop - 1] == 37))
     marks = letters
-    while marks < first and data[marks] in (35, 46, 47):
+    while marks < first and data[marks] in (46, 47):
         marks += 1
     if marks == first and marks > letters:
         for i in range(start, first):

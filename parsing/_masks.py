@@ -8,15 +8,16 @@ import re2
 
 from telemetry import WILDCARD, SettingsError
 
-_JOINED = r"A-Za-z0-9_\-./@#$%&*+\\~^\u0080-\U0010ffff"
-_TOKEN = re.compile(rf"<\*>|[{_JOINED}]+|[\t-\r ]+|[^A-Za-z0-9\t-\r ]")
+_JOINED = r"A-Za-z0-9_\-/$%*+\\~^\u0080-\U0010ffff"  # and full stops
+_TOKEN = re.compile(rf"<\*>|[{_JOINED}.]+|[\t-\r ]+|[^A-Za-z0-9\t-\r ]")
 _TOKEN_CAP = 512
 _BLANKS = " \t\n\r\x0b\x0c"
 
 _DIGIT = re.compile(r"[0-9]")
 # Names with one digit in them: ssh2, utf8; log4j, jk2_init
 _VERSIONED = re.compile(r"[A-Za-z]{2,}[0-9]$|(?=.{4})[A-Za-z][A-Za-z_]*[0-9][A-Za-z_]+$")
-_PREFIXED = re.compile(r"((?:[A-Za-z_-]+[.#/]+)|\.{2,}|#)[0-9]")
+_PREFIXED = re.compile(r"((?:[A-Za-z_-]+[./]+)|\.{2,})[0-9]")
+_PERCENT = re.compile(r"[+-]?[0-9][0-9.]*%$")
 _LITERAL_VALUES = frozenset({"true", "false", "null", "True", "False", "None", "nil", "NULL", "TRUE", "FALSE"})
 _HOST = re.compile(
     r"(?:[A-Za-z0-9-]+\.)+(?:com|net|org|edu|gov|mil|biz|info|local|internal"
@@ -30,21 +31,32 @@ _MONTH = r"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]*"
 _DAY = r"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*"
 _DATE = rf"\b(?:{_DAY},? )?{_MONTH} +\d{{1,2}} \d\d:\d\d:\d\d(?: [A-Z]{{3,4}})?(?: \d{{4}})?\b"
 _TEXT_MASKS = (  # with a text without which none can match
+    ("://", re.compile(r"\b[A-Za-z][A-Za-z0-9+.-]*://[^\s\"'`<>()\[\]{},;|]+(?<![.:])"), WILDCARD),
+    ("?", re.compile(r"(?<![^\s\"'=(\[])/[^\s\"'`<>()\[\]{},;|?]*\?[^\s\"'`<>()\[\]{},;|]*"), WILDCARD),
+    ("\\", re.compile(r"(?<![\w\\])(?:[A-Za-z]:)?\\[\w?\\](?:[^\s\"'`<>()\[\]{},;|:]| (?=[^\s\\:]+\\))*(?<!\.)"), WILDCARD),
     (":", re.compile(r"\b(?:[0-9A-Fa-f]{2}:){3,}[0-9A-Fa-f]{2}\b"), WILDCARD),
     (":", re.compile(_DATE), "<*>:<*>:<*>"),
     (":", re.compile(r"(?<![\w:.])\d{1,2}:\d\d(?::\d\d)?(?:\.\d+)?(?![\w:])"), WILDCARD),
     ("<", re.compile(r"(?<!\S)<\d+ (?:sec|second|ms|min)s?\b"), WILDCARD),
-    (" bytes", re.compile(r"\b\d+ bytes(?: \([\d.]+ [KMGT]i?B\))?(?= \w)"), WILDCARD),
     ('="', re.compile(r'="[^"]*"'), '="<*>"'),
-    ("=", re.compile(r"=(?:\[[^\[\]]*\])+|=[A-Za-z]\w*\{[^{}]*\}"), "=<*>"),
+    ("=[", re.compile(r"=\[[^\[\]]*\](?:\[[^\[\]]*\])+"), "=<*>"),
+    ("=[", re.compile(r"=\[[^\[\]]*\]"), "=[<*>]"),
+    ("{", re.compile(r"=[A-Za-z]\w*\{[^{}]*\}"), "=<*>"),
     ("()", re.compile(r"(?<!\S)\(\)"), "(<*>)"),
+    (" ", re.compile(r"(?<!\S)([A-Za-z][A-Za-z_]*)-?[0-9]+(?: \1-?[0-9]+)+(?!\S)"), WILDCARD),
 )
 
-# Wildcards that touch are one parameter; so are addresses written with colons, and lists of three or more.
-_GLUED = re.compile(r"<\*>(?:[.+|_-]?<\*>)+")
+# Wildcards that touch are one parameter; so are addresses written with colons.
+_GLUED = re.compile(r"<\*>(?:[.+_-]?<\*>)+")
 _COLONS = re.compile(r"<\*>(?::<\*>){3,}")
-_LISTED = re.compile(r"<\*>(?::<\*>)?(?:(?:, ?| )<\*>(?::<\*>)?){2,}")
 
+# Lists, and numbers with units, are one place of a template, of which more is shown while all that is seen agrees.
+_ITEM = r"<\*>(?::<\*>)?"
+_LIST = rf"{_ITEM}(?:(?:, ?|; ?| ?\| ?| |#+){_ITEM}){{2,}}|{_ITEM}(?:(?:, ?|; ?|\||#+){_ITEM})"
+_SIZE = r"(?:[kKMGTP]i?)?B|bytes"
+_UNIT = rf"{_SIZE}|[num\u00b5]?s|secs?|seconds|mins?|minutes|hrs?|hours|days|[kMG]?Hz|[kKMG]?bps"
+_QUANTITY = rf"<\*> (?:{_UNIT})(?![{_JOINED}])(?: \(<\*> (?:{_SIZE})\))?"
+_PLACE = re.compile(rf"(?:{_QUANTITY}|{_LIST})$")
 
 def compile_masks(patterns: Sequence[str]) -> list["re2._Regexp"]:
     """Compile users' masks on RE2 (linear time). Raises SettingsError for one that RE2 refuses or that matches ""."""
@@ -90,7 +102,7 @@ def tokenise(message: str, masks: Sequence["re2._Regexp"] = ()) -> list[str]:
 
 @lru_cache(maxsize=1 << 15)
 def _word(token: str) -> tuple[str, ...]:
-    """Return a word without a full stop at its end, masked, and the full stop."""
+    """Return a word without full stops at its end, masked, and what is constant after it."""
     core = token.rstrip(".")
     if not core or token == WILDCARD:
         return (token,)
@@ -101,23 +113,32 @@ def _word(token: str) -> tuple[str, ...]:
         return (WILDCARD, *end)
     if not _DIGIT.search(core) or _VERSIONED.match(core):
         return (core, *end)
+    if _PERCENT.match(core):
+        return (WILDCARD, "%", *end)
     prefix = _PREFIXED.match(core)
     return (prefix.group(1), WILDCARD, *end) if prefix else (WILDCARD, *end)
 
 
-_RETOKEN = re.compile(rf"(?:[{_JOINED}]|<\*>)+|[\t-\r ]|[^A-Za-z0-9\t-\r ]")
+_RETOKEN = re.compile(
+    rf"{_LIST}|{_QUANTITY}|(?:[{_JOINED}]|<\*>|\.+(?=[{_JOINED}]|<\*>))+|\.+|[\t-\r ]|[^A-Za-z0-9\t-\r ]"
+)
 
 
 def _collapse(masked: str) -> list[str]:
     return _RETOKEN.findall(normalise(masked))
 
 
+@lru_cache(maxsize=1 << 12)
+def is_place(token: str) -> bool:
+    """Return whether a token is a parameter of which more than `<*>` may be shown: a list, or a number with a unit."""
+    return _PLACE.match(token) is not None
+
+
 def is_word(token: str) -> bool:
     """Return whether a token is a word or parameter, as opposed to a blank or punctuation."""
-    return len(token) > 1 or token.isalnum()
+    return token == WILDCARD or any(map(str.isalnum, token))
 
 
 def normalise(template: str) -> str:
     """Return the template as it is shown and hashed: wildcards that belong together are one."""
-    template = _COLONS.sub(WILDCARD, _GLUED.sub(WILDCARD, template))
-    return _LISTED.sub(WILDCARD, template)
+    return _COLONS.sub(WILDCARD, _GLUED.sub(WILDCARD, template))

@@ -16,7 +16,7 @@ from functools import lru_cache
 from itertools import compress
 from typing import Any
 
-from parsing._masks import is_word, normalise
+from parsing._masks import is_place, is_word, normalise
 from telemetry import WILDCARD
 
 OVERFLOW = 0
@@ -40,6 +40,7 @@ the key. It is another in each process; nothing depends on it but who finds whom
 class _Cluster:
     shape: Words  # tokens, "" where a word stands
     words: Words
+    shown: Words  # the same, but lists and quantities as they are while all that was seen agrees
     members: list[int]  # its number, and those of clusters merged into it
     alive: bool = True
 
@@ -67,25 +68,25 @@ class SkeletonEngine:
         """Return the cluster of a message, and every (cluster, template) that is new or has changed."""
         vary = [_may_vary(token) for token in tokens]
         shape = tuple(["" if may else token for token, may in zip(tokens, vary, strict=True)])
-        words = tuple(compress(tokens, vary))
+        shown = tuple(compress(tokens, vary))
+        words = tuple([WILDCARD if is_place(word) else word for word in shown])
         same = self._shapes.get(shape)
         found = same.exact.get(words) if same else None
         if found is not None:
-            return found.members[0], []
+            return found.members[0], _show(found, shown)
         openings = _openings(words) if same else []
         found = _covering(same, words, openings) if same else None
         if found is not None:
-            return found.members[0], []
+            return found.members[0], _show(found, shown)
         if len(self._alive) >= self._max_clusters:
             return OVERFLOW, []
         self._count += 1
-        cluster = _Cluster(shape, words, [self._count])
+        cluster = _Cluster(shape, words, shown, [self._count])
         if same is None:
             self._begin(cluster)
         else:
             cluster = self._settle(same, cluster, openings)
-        text = _text(cluster)
-        return self._count, [(number, text) for number in cluster.members]
+        return self._count, _texts(cluster)
 
     def _begin(self, cluster: _Cluster) -> None:
         """Add the first cluster of a shape; its openings matter once there is a second."""
@@ -106,7 +107,8 @@ class SkeletonEngine:
             for part in parts:
                 part.alive = False
                 del same.exact[part.words], self._alive[part.members[-1]]
-            cluster = _Cluster(cluster.shape, words, [number for part in parts for number in part.members])
+            members = [number for part in parts for number in part.members]
+            cluster = _Cluster(cluster.shape, words, _agreed([part.shown for part in parts]), members)
             openings = _openings(words)
 
     def _add(self, same: _Shape, cluster: _Cluster, openings: list[_Opening]) -> None:
@@ -123,14 +125,14 @@ class SkeletonEngine:
 
     def snapshot(self) -> dict[str, Any]:
         """Return the living clusters as JSON, in order."""
-        alive = [[one.shape, one.words, one.members] for one in self._alive.values()]
+        alive = [[one.shape, one.words, one.shown, one.members] for one in self._alive.values()]
         return {"count": self._count, "clusters": alive}
 
     def restore(self, saved: dict[str, Any]) -> None:
         """Take over what `snapshot` returned."""
         self._count = saved["count"]
-        for shape, words, members in saved["clusters"]:
-            cluster = _Cluster(tuple(shape), tuple(words), members)
+        for shape, words, shown, members in saved["clusters"]:
+            cluster = _Cluster(tuple(shape), tuple(words), tuple(shown), members)
             same = self._shapes.get(cluster.shape)
             if same is None:
                 self._begin(cluster)
@@ -229,6 +231,21 @@ def _many(same: _Shape, place: int, clusters: list[_Cluster]) -> bool:
     return len(values) > (1 if place in same.values else _FEW)
 
 
-def _text(cluster: _Cluster) -> str:
-    words = iter(cluster.words)
-    return normalise("".join(token or next(words) for token in cluster.shape))
+def _agreed(shown: Sequence[Words]) -> Words:
+    """Return what is shown of several clusters: `<*>` where they differ."""
+    return tuple([words[0] if len(set(words)) == 1 else WILDCARD for words in zip(*shown, strict=True)])
+
+
+def _show(cluster: _Cluster, shown: Words) -> list[tuple[int, str]]:
+    """Take over a message of this cluster; return its members' templates if that changes what is shown."""
+    agreed = cluster.shown if cluster.shown == shown else _agreed([cluster.shown, shown])
+    if agreed == cluster.shown:
+        return []
+    cluster.shown = agreed
+    return _texts(cluster)
+
+
+def _texts(cluster: _Cluster) -> list[tuple[int, str]]:
+    words = iter(cluster.shown)
+    text = normalise("".join(token or next(words) for token in cluster.shape))
+    return [(number, text) for number in cluster.members]
