@@ -9,7 +9,9 @@ import re2
 from telemetry import WILDCARD, SettingsError
 
 _JOINED = r"A-Za-z0-9_\-/$%*+\\~^\u0080-\U0010ffff"  # and full stops
-_TOKEN = re.compile(rf"<\*>|[{_JOINED}.]+|[\t-\r ]+|[^A-Za-z0-9\t-\r ]")
+# What stands in quotes, if it is nothing but words, is one.
+_PHRASE = r"(?:(?<=^[\"'`])|(?<=[^A-Za-z0-9][\"'`]))[A-Za-z_-]+(?: [A-Za-z_-]+)+(?=[\"'`](?![A-Za-z0-9]))"
+_TOKEN = re.compile(rf"<\*>|{_PHRASE}|[{_JOINED}.]+|[\t-\r ]+|[^A-Za-z0-9\t-\r ]")
 _TOKEN_CAP = 512
 _BLANKS = " \t\n\r\x0b\x0c"
 
@@ -19,10 +21,12 @@ _VERSIONED = re.compile(r"[A-Za-z]{2,}[0-9]$|(?=.{4})[A-Za-z][A-Za-z_]*[0-9][A-Z
 _PREFIXED = re.compile(r"((?:[A-Za-z_-]+[./]+)|\.{2,})[0-9]")
 _PERCENT = re.compile(r"[+-]?[0-9][0-9.]*%$")
 _LITERAL_VALUES = frozenset({"true", "false", "null", "True", "False", "None", "nil", "NULL", "TRUE", "FALSE"})
-_HOST = re.compile(
-    r"(?:[A-Za-z0-9-]+\.)+(?:com|net|org|edu|gov|mil|biz|info|local|internal"
-    r"|cn|uk|de|jp|tw|kr|fr|nl|ru|br|au|ca|ch|se|es|pl|eu|hk|at|be|dk|fi|no|nz|za|mx|ar|tr|gr|cz|il|sg)$"
+_HOST = (
+    r"(?:[A-Za-z0-9-]+\.){1,10}(?:com|net|org|edu|gov|mil|biz|info|local|internal"
+    r"|cn|uk|de|jp|tw|kr|fr|nl|ru|br|au|ca|ch|se|es|pl|eu|hk|at|be|dk|fi|no|nz|za|mx|ar|tr|gr|cz|il|sg)"
 )
+_MAILBOX = r"[A-Za-z][A-Za-z0-9._+-]*"
+_IS_HOST = re.compile(rf"{_HOST}$")
 _PATH = re.compile(r"/[A-Za-z0-9_.-]|[A-Za-z][\w.-]*(?:/[\w.-]+){2,}$|~/")
 _QUALIFIED = re.compile(r"[A-Za-z_][\w-]*(?:\.[A-Za-z_][\w$-]*){2,}(?:/[\w.$-]*)?$")
 _LONG_HEX = re.compile(r"[a-f]{8,}$|[A-F]{8,}$")
@@ -30,15 +34,17 @@ _LONG_HEX = re.compile(r"[a-f]{8,}$|[A-F]{8,}$")
 _MONTH = r"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]*"
 _DAY = r"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*"
 _DATE = rf"\b(?:{_DAY},? )?{_MONTH} +\d{{1,2}} \d\d:\d\d:\d\d(?: [A-Z]{{3,4}})?(?: \d{{4}})?\b"
+_BETWEEN = r"\s\"'`<>()\[\]{},;|"  # ends a URL or a path
 _TEXT_MASKS = (  # with a text without which none can match
-    ("://", re.compile(r"\b[A-Za-z][A-Za-z0-9+.-]*://[^\s\"'`<>()\[\]{},;|]+(?<![.:])"), WILDCARD),
-    ("?", re.compile(r"(?<![^\s\"'=(\[])/[^\s\"'`<>()\[\]{},;|?]*\?[^\s\"'`<>()\[\]{},;|]*"), WILDCARD),
-    ("\\", re.compile(r"(?<![\w\\])(?:[A-Za-z]:)?\\[\w?\\](?:[^\s\"'`<>()\[\]{},;|:]| (?=[^\s\\:]+\\))*(?<!\.)"), WILDCARD),
+    ("://", re.compile(rf"\b[A-Za-z][A-Za-z0-9+-]{{0,20}}://[^{_BETWEEN}]+(?<![.:])"), WILDCARD),
+    ("?", re.compile(rf"(?<![^\s\"'=(\[])/[^{_BETWEEN}?]{{0,500}}\?[^{_BETWEEN}]*"), WILDCARD),
+    ("\\", re.compile(rf"(?<![\w\\])(?:[A-Za-z]:)?\\[\w?\\](?:[^{_BETWEEN}:]| (?=[^\s\\:]+\\))*(?<!\.)"), WILDCARD),
     (":", re.compile(r"\b(?:[0-9A-Fa-f]{2}:){3,}[0-9A-Fa-f]{2}\b"), WILDCARD),
     (":", re.compile(_DATE), "<*>:<*>:<*>"),
     (":", re.compile(r"(?<![\w:.])\d{1,2}:\d\d(?::\d\d)?(?:\.\d+)?(?![\w:])"), WILDCARD),
     ("<", re.compile(r"(?<!\S)<\d+ (?:sec|second|ms|min)s?\b"), WILDCARD),
-    ('="', re.compile(r'="[^"]*"'), '="<*>"'),
+    ("@", re.compile(rf"(?<![^\s<(\[\"'=:,]){_MAILBOX}@{_HOST}(?![\w.-]*\w)"), WILDCARD),
+    ('="', re.compile(r'="[^"]*[^"A-Za-z _-][^"]*"'), '="<*>"'),
     ("=[", re.compile(r"=\[[^\[\]]*\](?:\[[^\[\]]*\])+"), "=<*>"),
     ("=[", re.compile(r"=\[[^\[\]]*\]"), "=[<*>]"),
     ("{", re.compile(r"=[A-Za-z]\w*\{[^{}]*\}"), "=<*>"),
@@ -53,10 +59,11 @@ _COLONS = re.compile(r"<\*>(?::<\*>){3,}")
 # Lists, and numbers with units, are one place of a template, of which more is shown while all that is seen agrees.
 _ITEM = r"<\*>(?::<\*>)?"
 _LIST = rf"{_ITEM}(?:(?:, ?|; ?| ?\| ?| |#+){_ITEM}){{2,}}|{_ITEM}(?:(?:, ?|; ?|\||#+){_ITEM})"
-_SIZE = r"(?:[kKMGTP]i?)?B|bytes"
+_SIZE = r"(?:[kKMGTP]i?)?B(?:/s)?|bytes"
 _UNIT = rf"{_SIZE}|[num\u00b5]?s|secs?|seconds|mins?|minutes|hrs?|hours|days|[kMG]?Hz|[kKMG]?bps"
 _QUANTITY = rf"<\*> (?:{_UNIT})(?![{_JOINED}])(?: \(<\*> (?:{_SIZE})\))?"
 _PLACE = re.compile(rf"(?:{_QUANTITY}|{_LIST})$")
+
 
 def compile_masks(patterns: Sequence[str]) -> list["re2._Regexp"]:
     """Compile users' masks on RE2 (linear time). Raises SettingsError for one that RE2 refuses or that matches ""."""
@@ -109,7 +116,7 @@ def _word(token: str) -> tuple[str, ...]:
     if _PATH.match(core):
         return (WILDCARD,)
     end = (token[len(core) :],) if len(core) < len(token) else ()
-    if core in _LITERAL_VALUES or _QUALIFIED.match(core) or _HOST.match(core) or _LONG_HEX.match(core):
+    if core in _LITERAL_VALUES or _QUALIFIED.match(core) or _IS_HOST.match(core) or _LONG_HEX.match(core):
         return (WILDCARD, *end)
     if not _DIGIT.search(core) or _VERSIONED.match(core):
         return (core, *end)
@@ -120,7 +127,7 @@ def _word(token: str) -> tuple[str, ...]:
 
 
 _RETOKEN = re.compile(
-    rf"{_LIST}|{_QUANTITY}|(?:[{_JOINED}]|<\*>|\.+(?=[{_JOINED}]|<\*>))+|\.+|[\t-\r ]|[^A-Za-z0-9\t-\r ]"
+    rf"{_LIST}|{_QUANTITY}|{_PHRASE}|(?:[{_JOINED}]|<\*>|\.+(?=[{_JOINED}]|<\*>))+|\.+|[\t-\r ]|[^A-Za-z0-9\t-\r ]"
 )
 
 
@@ -136,7 +143,7 @@ def is_place(token: str) -> bool:
 
 def is_word(token: str) -> bool:
     """Return whether a token is a word or parameter, as opposed to a blank or punctuation."""
-    return token == WILDCARD or any(map(str.isalnum, token))
+    return WILDCARD in token or any(map(str.isalnum, token))
 
 
 def normalise(template: str) -> str:

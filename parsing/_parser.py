@@ -20,7 +20,7 @@ from parsing._settings import ParserSettings
 from parsing._templates import OVERFLOW_TEXT, with_tail
 from telemetry import LINEAGE, LINES, LOGS, TEMPLATES, CorruptState, Parsed, template_id
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 UNKNOWN_SERVICE = "unknown"
 _NO_LINES, _NO_LOGS = LINES.empty_table(), LOGS.empty_table()
 _NO_TEMPLATES, _NO_RULES = TEMPLATES.empty_table(), LINEAGE.empty_table()

@@ -1,34 +1,37 @@
 """The default engine: group messages of one skeleton, and let a word become a parameter when its values grow many.
 
-A message's skeleton is its punctuation and blanks with a place for each word. Messages of one skeleton begin as
-clusters of their own (words with digits are parameters from the start). Clusters that differ in one word, or in two,
-are merged once that place has shown more than a few values, one value being enough to expect more after `key=`. Merging
-is the only change there is, so templates only ever generalise, and what is looked up is found by hash: the cost of a
-message does not grow with the number of clusters.
+A message's skeleton is its punctuation, blanks and function words, with a place for each other word. Messages of one
+skeleton begin as clusters of their own, except for what stands at places that hold values (`_places`), lists and
+quantities: there, all messages of a cluster differ as they like, and the template shows what they agree on. Clusters
+that differ in one word, or in two, are merged once that place has shown more than a few values; names of things and
+names from source code count for more than words. Merging is the only change there is, so templates only ever
+generalise, and what is looked up is found by hash: the cost of a message does not grow with the number of clusters.
 
 The idea that few-valued words are part of the event and many-valued ones parameters is that of Brain (Yu et al.,
 "Brain: Log Parsing with Bidirectional Parallel Tree", IEEE TSC 2023) and of frequency-based parsers before it.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import compress
 from typing import Any
 
-from parsing._masks import is_place, is_word, normalise
+from parsing._masks import is_place, normalise
+from parsing._places import Places, may_vary
 from telemetry import WILDCARD
 
 OVERFLOW = 0
 """Cluster of what comes after the limit on clusters is reached; its template is one wildcard."""
 
 _FEW = 5
-_NAMING = frozenset({"user", "User", "username", "host", "hostname", "uid", "gid", "pid"})
-_NAMED = {(name,) for name in _NAMING}
-_BLANK = (" ",)
-_QUOTES = {('"',), ("'",), ("`",)}
 _MOST_WORDS_SINGLY = 40
 _MOST_WORDS_IN_PAIRS = 10
+# Names of units, hosts, devices, files, accounts: nginx.service, eth0, a@b, DOMAIN\\user
+_THING = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)+$|[A-Za-z]+[0-9]$|.*[@\\]")
+# Names from source code: snake_case, camelCase, Outer$Inner, pkg.Class
+_IN_CODE = re.compile(r".*[_$~]|.*[a-z][A-Z]|.*\w\.\w")
 
 Words = tuple[str, ...]
 _Opening = tuple[tuple[int, ...], int, Words]
@@ -40,7 +43,7 @@ the key. It is another in each process; nothing depends on it but who finds whom
 class _Cluster:
     shape: Words  # tokens, "" where a word stands
     words: Words
-    shown: Words  # the same, but lists and quantities as they are while all that was seen agrees
+    shown: Words  # the same, but values, lists and quantities as they are while all that was seen agrees
     members: list[int]  # its number, and those of clusters merged into it
     alive: bool = True
 
@@ -49,9 +52,9 @@ class _Cluster:
 class _Shape:
     """Clusters of one skeleton."""
 
+    places: Places
     exact: dict[Words, _Cluster] = field(default_factory=dict)
     near: dict[int, list[_Cluster]] = field(default_factory=dict)  # by words with one or two places left open
-    values: frozenset[int] = frozenset()  # places that are values by what stands around them
     lone: _Cluster | None = None  # the only cluster so far, not yet in `near`
 
 
@@ -66,11 +69,12 @@ class SkeletonEngine:
 
     def learn(self, tokens: Sequence[str]) -> tuple[int, list[tuple[int, str]]]:
         """Return the cluster of a message, and every (cluster, template) that is new or has changed."""
-        vary = [_may_vary(token) for token in tokens]
+        vary = [may_vary(token) for token in tokens]
         shape = tuple(["" if may else token for token, may in zip(tokens, vary, strict=True)])
         shown = tuple(compress(tokens, vary))
-        words = tuple([WILDCARD if is_place(word) else word for word in shown])
         same = self._shapes.get(shape)
+        places = same.places if same else Places.of(shape)
+        words = tuple([WILDCARD if i in places.values or is_place(word) else word for i, word in enumerate(shown)])
         found = same.exact.get(words) if same else None
         if found is not None:
             return found.members[0], _show(found, shown)
@@ -83,14 +87,14 @@ class SkeletonEngine:
         self._count += 1
         cluster = _Cluster(shape, words, shown, [self._count])
         if same is None:
-            self._begin(cluster)
+            self._begin(cluster, places)
         else:
             cluster = self._settle(same, cluster, openings)
         return self._count, _texts(cluster)
 
-    def _begin(self, cluster: _Cluster) -> None:
+    def _begin(self, cluster: _Cluster, places: Places) -> None:
         """Add the first cluster of a shape; its openings matter once there is a second."""
-        same = self._shapes[cluster.shape] = _Shape(values=_value_places(cluster.shape), lone=cluster)
+        same = self._shapes[cluster.shape] = _Shape(places, lone=cluster)
         self._register(same, cluster, [])
 
     def _settle(self, same: _Shape, cluster: _Cluster, openings: list[_Opening]) -> _Cluster:
@@ -135,34 +139,9 @@ class SkeletonEngine:
             cluster = _Cluster(tuple(shape), tuple(words), tuple(shown), members)
             same = self._shapes.get(cluster.shape)
             if same is None:
-                self._begin(cluster)
+                self._begin(cluster, Places.of(cluster.shape))
             else:
                 self._add(same, cluster, _openings(cluster.words))
-
-
-@lru_cache(maxsize=1 << 15)
-def _may_vary(token: str) -> bool:
-    return is_word(token) and token not in _NAMING
-
-
-def _value_places(shape: Words) -> frozenset[int]:
-    """Return which places of a shape (counted among its words) are values by what stands around them.
-
-    Such are the words after `=`, after `word:` and after the name of a kind of thing, and a single word in quotes.
-    """
-    places, place = set(), 0
-    for i, token in enumerate(shape):
-        if token == "":
-            before, earlier = shape[i - 1 : i], shape[i - 2 : i - 1]
-            named = (
-                (before == ("=",))
-                or (before == (":",) and earlier == ("",))
-                or (before == _BLANK and earlier in _NAMED)
-            )
-            if named or (before in _QUOTES and before == shape[i + 1 : i + 2]):
-                places.add(place)
-            place += 1
-    return frozenset(places)
 
 
 def _openings(words: Words) -> list[_Opening]:
@@ -183,22 +162,22 @@ def _openings(words: Words) -> list[_Opening]:
     return found
 
 
-def _constants(words: Words) -> int:
-    return sum(word != WILDCARD for word in words)
+def _constants(same: _Shape, opened: Words) -> tuple[int, int]:
+    """Return how many words of a template are constant, and how many words it has, values left out."""
+    fixed = same.places.fixed
+    return sum(word != WILDCARD for word in opened) + fixed, len(opened) - len(same.places.values) + fixed
 
 
-def _may_cover(same: _Shape, places: tuple[int, ...], opened: Words) -> bool:
-    """Return whether a template with these places open says enough to stand for any words there."""
-    constants = _constants(opened)
-    if all(place in same.values for place in places):
-        return constants >= 1
-    return constants >= 2 and 2 * constants >= len(opened)
+def _may_cover(same: _Shape, opened: Words) -> bool:
+    """Return whether a template says enough to stand for any words where it is open."""
+    constants, words = _constants(same, opened)
+    return constants >= 2 and 2 * constants >= words
 
 
 def _covering(same: _Shape, words: Words, openings: list[_Opening]) -> _Cluster | None:
     """Return a cluster that has parameters where `words` has constants and is equal elsewhere."""
-    for places, _, opened in openings:
-        if opened != words and (found := same.exact.get(opened)) is not None and _may_cover(same, places, opened):
+    for _, _, opened in openings:
+        if opened != words and (found := same.exact.get(opened)) is not None and _may_cover(same, opened):
             return found
     return None
 
@@ -209,26 +188,34 @@ def _mergeable(same: _Shape, cluster: _Cluster, openings: list[_Opening]) -> tup
         if len(same.near[key]) < 2:
             continue
         beside = same.near[key] = [one for one in same.near[key] if one.alive]
-        if len(beside) < 2 or not _may_merge(same, places, opened):
+        if len(beside) < 2 or not _may_merge(same, places, opened, beside):
             continue
         if cluster.words == opened:
-            if _may_cover(same, places, opened):
+            if _may_cover(same, opened):
                 return opened, beside
         elif all(_many(same, place, beside) for place in places):
             return opened, beside
     return None
 
 
-def _may_merge(same: _Shape, places: tuple[int, ...], opened: Words) -> bool:
-    constants = _constants(opened)
-    if places[0] == 0 and 0 not in same.values and constants < 4:
-        return False
-    return constants >= 1 and 3 * constants >= len(opened)
+def _may_merge(same: _Shape, places: tuple[int, ...], opened: Words, clusters: list[_Cluster]) -> bool:
+    constants, words = _constants(same, opened)
+    if places[0] == 0 and constants < 4:
+        return constants >= 1 and all(one.words[0] == WILDCARD or _THING.match(one.words[0]) for one in clusters)
+    return constants >= 1 and 3 * constants >= words
 
 
 def _many(same: _Shape, place: int, clusters: list[_Cluster]) -> bool:
-    values = {one.words[place] for one in clusters}
-    return len(values) > (1 if place in same.values else _FEW)
+    """Return whether the values seen at a place are too many, or too unlike words, to be part of the event."""
+    label, key = place in same.places.labels, place in same.places.keys
+    return sum(_weight(value, label, key) for value in {one.words[place] for one in clusters}) > _FEW
+
+
+@lru_cache(maxsize=1 << 15)
+def _weight(word: str, label: bool, key: bool) -> int:
+    if key:
+        return 1
+    return 3 if _THING.match(word) or (_IN_CODE.match(word) and not label) else 1
 
 
 def _agreed(shown: Sequence[Words]) -> Words:

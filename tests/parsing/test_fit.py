@@ -1,5 +1,6 @@
 import numpy as np
 import pyarrow as pa
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -46,3 +47,12 @@ def test_a_recipe_turns_old_params_into_ones_of_the_new_template(words: list[str
     assert params is not None
     turned = ["".join(params[p["param"]] if p["text"] is None else p["text"] for p in parts) for parts in made]
     assert same_but_blanks(fill(new, turned), text)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"), [("a <*>>b", "a <*>><*>"), ("<*><a b", "<*><<*> b"), ("a <*>*>b", "a <*>><*>")]
+)
+def test_signs_of_a_wildcard_in_the_text_do_not_mislead_a_recipe(old: str, new: str) -> None:
+    made = recipe(old, new)
+    assert made is not None
+    assert [part["param"] for parts in made for part in parts if part["text"] is None] == [0]
