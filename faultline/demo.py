@@ -68,8 +68,8 @@ def run_demo(
     live = datetime.now(UTC) + timedelta(seconds=SETTLE_S)
     try:
         store = Store.open(store_url or folder / "store")
-        with _simulator(folder, seed, live) as simulator, _dashboard(str(store.folder) if dashboard else None, say):
-            say(f"simulating {BACKFILL_S // 3600} hours up to now, then live (seed {seed}); tables in {store.folder}")
+        with _simulator(folder, seed, live) as simulator, _dashboard(store.url if dashboard else None, say):
+            say(f"simulating {BACKFILL_S // 3600} hours up to now, then live (seed {seed}); tables in {store.url}")
             watch = _Watch(store, folder / "telemetry", live, say, simulator)
             deadline = None if seconds is None else live.timestamp() + seconds
             accounting = _follow(folder / "telemetry", store, settings, deadline, stop, watch)

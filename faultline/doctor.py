@@ -95,10 +95,11 @@ def check_store(url: str) -> Iterator[Check]:
     except FaultlineError as error:
         yield Check("FAIL", "store", str(error))
         return
-    path = Path(url.removeprefix("file://")).expanduser().absolute()
-    folder = next(parent for parent in (path, *path.parents) if parent.exists())
-    yield _check_writable(folder, url)
-    yield _check_disk(folder)
+    if "://" not in url or url.startswith("file://"):
+        path = Path(url.removeprefix("file://")).expanduser().absolute()
+        folder = next(parent for parent in (path, *path.parents) if parent.exists())
+        yield _check_writable(folder, url)
+        yield _check_disk(folder)
     yield (
         _check_readable(url) if there else Check("OK", "store", f"{url} has no tables yet; `faultline run` makes them")
     )

@@ -64,6 +64,10 @@ class OwnMetrics:
         self._refused = Gauge(
             "faultline_series_refused", "Values left out of detection, as there are too many signals.", registry=own
         )
+        self._turns = Counter(
+            "faultline_maintenance_turns", "Turns of the maintainer, by outcome.", ["outcome"], registry=own
+        )
+        self._expired = Counter("faultline_expired_rows", "Rows that retention dropped.", registry=own)
 
     def beat(self) -> None:
         """Note that the loop has made a turn; /healthz fails once this stays away for `STALE_S`."""
@@ -92,6 +96,15 @@ class OwnMetrics:
             self._detected.set(position_us / 1e6)
         self._open.set(open_incidents)
         self._refused.set(refused)
+
+    def maintained(self, expired_rows: int) -> None:
+        """Note a turn of the maintainer and how many rows retention dropped in it."""
+        self._turns.labels("ok").inc()
+        self._expired.inc(expired_rows)
+
+    def maintenance_failed(self) -> None:
+        """Note a turn of the maintainer that ended in an error."""
+        self._turns.labels("failed").inc()
 
     def health(self) -> tuple[bool, dict[str, object]]:
         """Return whether the pipeline is alive, and what /healthz says."""

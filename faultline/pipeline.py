@@ -331,11 +331,14 @@ def run_pipeline(
     Raises SourceError, StoreError. What is committed stays; a later run goes on from there.
     """
     from faultline.correlator import CorrelatorThread
+    from faultline.maintenance import MaintenanceThread
 
     began = time.monotonic()
     pipeline = Pipeline(source, store, settings, own)
     follower = CorrelatorThread(store, settings, own)
     follower.start()
+    maintainer = MaintenanceThread(store, settings, own)
+    maintainer.start()
     try:
         while not stop.is_set() and not (once and source.finished):
             pipeline.step()
@@ -349,6 +352,7 @@ def run_pipeline(
         with suppress(FaultlineError):
             source.close()
         follower.close()
+        maintainer.close()
     accounting = pipeline.accounting
     accounting.seconds = time.monotonic() - began
     return accounting

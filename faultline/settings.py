@@ -18,6 +18,7 @@ from pydantic_settings import BaseSettings, EnvSettingsSource, NoDecode, Pydanti
 from telemetry import SettingsError
 
 if TYPE_CHECKING:
+    import storage
     from parsing import ParserSettings
 
 DEFAULT_FILE = "faultline.toml"
@@ -143,6 +144,31 @@ class Commit(_Group):
     snapshot_s: float = Field(10.0, ge=1, le=600, description="Seconds between saved states of the stages.")
 
 
+class Retention(_Group):
+    """How long rows are kept. Positions, saved state, templates in use and open incidents always are."""
+
+    days: float = Field(
+        14.0, ge=0, le=36_500, description="Days of event time to keep, counted from the newest row; 0 keeps all."
+    )
+    max_bytes: int = Field(
+        0, ge=0, description="Size of all tables together above which the oldest files are dropped; 0 is no limit."
+    )
+
+    def rule(self) -> "storage.Retention":
+        """Return these settings as storage takes them."""
+        import storage
+
+        return storage.Retention(self.days or None, self.max_bytes or None)
+
+
+class Maintenance(_Group):
+    """The background work that keeps the tables fast and small."""
+
+    interval_s: float = Field(
+        30.0, ge=0, le=86_400, description="Seconds between turns of merging and retention in `run`; 0 is off."
+    )
+
+
 class Metrics(_Group):
     """The pipeline's own metrics."""
 
@@ -169,6 +195,8 @@ class Settings(BaseSettings):
     parsing: Parsing = Parsing()
     windows: Windows = Windows()
     commit: Commit = Commit()
+    retention: Retention = Retention()
+    maintenance: Maintenance = Maintenance()
     metrics: Metrics = Metrics()
     log: Log = Log()
 

@@ -8,8 +8,9 @@ A `Reader` answers SQL over views with template lineage and people's edits appli
 
 from storage._edits import Edit, Meaning, in_force
 from storage._lineage import Rule, resolve
-from storage._maintenance import Compaction, compact
+from storage._maintenance import Compaction, compact, maintain
 from storage._reader import Reader
+from storage._retention import Retention
 from storage._state import Snapshot
 from storage._store import Store, TableInfo
 from storage._templates import fill, generalised, tidy, words
@@ -22,6 +23,7 @@ __all__ = [
     "Meaning",
     "Move",
     "Reader",
+    "Retention",
     "Rule",
     "Snapshot",
     "Store",
@@ -31,6 +33,7 @@ __all__ = [
     "fill",
     "generalised",
     "in_force",
+    "maintain",
     "resolve",
     "tidy",
     "words",

@@ -1,98 +1,149 @@
-"""Maintenance: merge small files, thin out old snapshots, delete files and log entries out of use.
+"""Maintenance: apply retention, merge small files, thin out old snapshots, delete files and log entries out of use.
 
 Writers and readers go on meanwhile: an append never conflicts with the merging of files, and a file stays on disk for
 an hour after its last version (a day if no version ever named it: the leftovers of a killed writer).
 """
 
 import contextlib
-import fcntl
 import logging
+import threading
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import telemetry
-from storage._sql import quoted
+from storage._files import DataFile, total
+from storage._lease import lease
+from storage._retention import DAY_US, Retention, expired
+from storage._rewrite import Horizon, merge, plan
+from storage._sql import connect
 from storage._store import Store
-from storage._tables import Handle, store_errors
+from storage._tables import Handle, Superseded, store_errors
 from telemetry import StoreError
 
 _log = logging.getLogger(__name__)
 
-KEPT_SNAPSHOTS = 3
-MERGE_FROM = 8
-"""Tables with fewer small files are left alone."""
-TARGET_BYTES = 32 * 1024 * 1024
 RETENTION_HOURS = 1
 ORPHAN_HOURS = 24
+MERGES_A_TURN = 4
+"""Most merges of one table in a turn of the background; what is left is done in the next."""
+_MEMORY = "512MiB"
+_FOREVER = Retention(None)
 
 
 @dataclass(frozen=True)
 class Compaction:
-    """What compaction did to one table."""
+    """What maintenance did to one table: files before and after, rows that retention dropped, files deleted."""
 
     table: str
     files_before: int
     files_after: int
+    expired_rows: int
     deleted: int
 
 
-def compact(store: Store, tables: Sequence[str] = tuple(telemetry.TABLES)) -> list[Compaction]:
-    """Compact tables and return what was done to each; nothing where another process is at it.
+def compact(
+    store: Store, retention: Retention = _FOREVER, tables: Sequence[str] = tuple(telemetry.TABLES)
+) -> list[Compaction]:
+    """Do all there is to do for tables and return what was done to each; nothing where another process is at it.
 
     Raises StoreError if a table cannot be read or written.
     """
-    with _lease(store) as alone:
-        return [_compact_table(store, name) for name in tables] if alone else []
+    return _maintain(store, retention, tables, full=True, clean=True, stop=threading.Event())
 
 
-@contextlib.contextmanager
-def _lease(store: Store) -> Iterator[bool]:
-    """Hold the store's only maintenance lease, or yield False where another thread or process holds it.
+def maintain(store: Store, retention: Retention, clean: bool, stop: threading.Event) -> list[Compaction]:
+    """Do a bounded part of the work, so that the background can take turns.
 
-    Two merges of the same files would both succeed and double the rows: Delta Lake (1.6) finds no conflict between
-    them, whatever app transactions they carry. A file lock goes with its process, and a stopped process keeps it.
+    `clean`: also delete what is out of use. `stop`: once set, begin nothing more. Returns and raises as `compact` does.
     """
-    with store_errors(f"lock {store.folder}"), (store.folder / ".maintenance.lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield False
-        else:
-            yield True
+    return _maintain(store, retention, tuple(telemetry.TABLES), full=False, clean=clean, stop=stop)
 
 
-def _compact_table(store: Store, name: str) -> Compaction:
-    handle = Handle(store.folder, name)
-    before = len(handle.files().paths)
-    if before >= MERGE_FROM:
-        if name == "state":
-            _thin_snapshots(store, handle)
-        _merge(handle)
-    deleted = _vacuum(handle)
-    handle.trim_log()
-    return Compaction(name, before, len(handle.files().paths), deleted)
+def _maintain(
+    store: Store, retention: Retention, tables: Sequence[str], full: bool, clean: bool, stop: threading.Event
+) -> list[Compaction]:
+    with lease(store.location) as alone:
+        if not alone:
+            return []
+        handles = {name: Handle(store.location, name) for name in telemetry.TABLES}
+        files = {name: handle.files().each() for name, handle in handles.items()}
+        dropped = _expire(store, handles, files, retention)
+        work = _Work(store, _horizon(files), full, clean, stop)
+        return [work.on(handles[name], files[name], dropped.get(name, 0)) for name in tables if not stop.is_set()]
 
 
-def _merge(handle: Handle) -> None:
-    from deltalake import WriterProperties
+def _expire(
+    store: Store, handles: dict[str, Handle], files: dict[str, list[DataFile]], retention: Retention
+) -> dict[str, int]:
+    """Drop what retention does not keep; return the number of rows by table."""
+    if retention == _FOREVER:
+        return {}
+    gone = expired(files, retention, time.time_ns() // 1000, _open_since(store))
+    for table, old in gone.items():
+        with _tolerating_conflicts(handles[table]):
+            handles[table].replace([file.name for file in old], [], [], changed=True)
+            _log.warning("retention dropped %d rows, %d bytes of %s", _rows(old), total(old), table)
+    return {table: _rows(old) for table, old in gone.items()}
 
-    properties = WriterProperties(compression="ZSTD", compression_level=3, max_row_group_size=122_880)
-    with _tolerating_conflicts(handle):
-        handle.table.optimize.compact(target_size=TARGET_BYTES, writer_properties=properties)
+
+def _rows(files: Sequence[DataFile]) -> int:
+    return sum(file.rows for file in files)
 
 
-def _thin_snapshots(store: Store, handle: Handle) -> None:
-    """Delete all but the newest snapshots of each component."""
+def _open_since(store: Store) -> int | None:
+    """Return the onset (us) of the oldest incident that is not resolved."""
     with store.reader() as reader:
-        oldest = reader.query(
-            "SELECT component, min(position) AS position FROM (SELECT component, position FROM raw_state "
-            "QUALIFY row_number() OVER (PARTITION BY component ORDER BY position DESC, time DESC) <= ?) "
-            "GROUP BY component ORDER BY component",
-            [KEPT_SNAPSHOTS],
-        ).to_pylist()
-    older = [f"(component = {quoted(row['component'])} AND position < {row['position']})" for row in oldest]
-    with _tolerating_conflicts(handle):
-        handle.table.delete(" OR ".join(older))
+        sql = "SELECT epoch_us(min(onset)) AS onset FROM incidents WHERE status <> 'resolved'"
+        value = reader.query(sql)["onset"][0].as_py()
+    return None if value is None else int(value)
+
+
+def _horizon(files: dict[str, list[DataFile]]) -> Horizon:
+    now = time.time_ns() // 1000
+    return Horizon(
+        oldest_log=min((file.first for file in files["logs"]), default=0),
+        newest_ledger=max((file.last for file in files["ledger"]), default=0),
+        stale_state=now - 7 * DAY_US,
+    )
+
+
+@dataclass(frozen=True)
+class _Work:
+    """What one turn does to each table."""
+
+    store: Store
+    at: Horizon
+    full: bool
+    clean: bool
+    stop: threading.Event
+
+    def on(self, handle: Handle, files: list[DataFile], dropped: int) -> Compaction:
+        before = len(files)
+        if not handle.extra:  # columns of a newer version would be lost: it will merge them itself
+            present = set(handle.files().names)
+            chunks = plan(handle.name, [file for file in files if file.name in present], self.full)
+            for chunk in chunks if self.full else chunks[:MERGES_A_TURN]:
+                self._merge(handle, chunk)
+        deleted = 0
+        if self.clean and not self.stop.is_set():
+            deleted = _vacuum(handle)
+            handle.trim_log()
+        return Compaction(handle.name, before, len(handle.files().paths), dropped, deleted)
+
+    def _merge(self, handle: Handle, chunk: Sequence[DataFile]) -> None:
+        import duckdb
+
+        if self.stop.is_set():
+            return
+        try:
+            with (
+                _tolerating_conflicts(handle),
+                connect(self.store.location, _MEMORY, threads=1) as connection,
+            ):
+                merge(self.store.location, handle, chunk, connection, self.at)
+        except duckdb.OutOfMemoryException:
+            _log.warning("left %d files of %s as they are: merging takes over %s", len(chunk), handle.name, _MEMORY)
 
 
 def _vacuum(handle: Handle) -> int:
@@ -106,7 +157,7 @@ def _vacuum(handle: Handle) -> int:
 
 @contextlib.contextmanager
 def _tolerating_conflicts(handle: Handle) -> Iterator[None]:
-    """Let a commit that lost against a writer's pass: the next round finds what is left to do."""
+    """Let a commit that lost against a rival's pass: the next round finds what is left to do."""
     from deltalake.exceptions import CommitFailedError
 
     try:
@@ -114,7 +165,7 @@ def _tolerating_conflicts(handle: Handle) -> Iterator[None]:
             handle.refresh()
             yield
     except StoreError as error:
-        if not isinstance(error.__cause__, CommitFailedError):
+        if not isinstance(error, Superseded) and not isinstance(error.__cause__, CommitFailedError):
             raise
-        _log.info("left the table %s to the next round: a writer came in between", handle.name)
+        _log.info("left the table %s to the next round: another process came in between", handle.name)
         handle.drop()

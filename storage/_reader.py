@@ -3,7 +3,6 @@
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
@@ -12,10 +11,12 @@ import pyarrow as pa
 import telemetry
 from storage import _views
 from storage._edits import Edit, Meaning, apply, in_force
+from storage._files import TIME_COLUMNS
 from storage._lineage import Recipe, Rule, resolve
+from storage._location import Location
 from storage._splits import SplitRows, recipe_column, rule_table
 from storage._sql import check_reading, connect
-from storage._tables import TIME_COLUMNS, Handle, one_line
+from storage._tables import Handle, one_line
 from telemetry import QueryError
 
 if TYPE_CHECKING:
@@ -36,16 +37,16 @@ class Reader:
     """
 
     def __init__(
-        self, folder: Path, memory_limit: str = "512MiB", timeout_s: float = 30.0, preview: Edit | None = None
+        self, location: Location, memory_limit: str = "512MiB", timeout_s: float = 30.0, preview: Edit | None = None
     ) -> None:
         """Open a reader; DuckDB may use `memory_limit`, a result may be as large, and a query take `timeout_s`.
 
         With `preview` the views show what they would if this edit were stored.
         """
-        self._handles = {name: Handle(folder, name) for name in reversed(telemetry.TABLES)}
+        self._handles = {name: Handle(location, name) for name in reversed(telemetry.TABLES)}
         self._timeout_s = timeout_s
         self._lock = threading.RLock()
-        self._connection = connect(folder, memory_limit)
+        self._connection = connect(location, memory_limit)
         for statement in _views.tables():
             self._connection.execute(statement)
         self._splits = SplitRows(self._connection)

@@ -8,11 +8,11 @@ WITH for part of a SELECT. So the gate has DuckDB parse the statement and looks 
 import json
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from storage._location import Location
 from telemetry import QueryError
 
 if TYPE_CHECKING:
@@ -22,8 +22,8 @@ _READING = {"SELECT_NODE", "SET_OPERATION_NODE", "RECURSIVE_CTE_NODE", "CTE_NODE
 _EXPLAIN = re.compile(r"\s*EXPLAIN(\s+ANALYZE)?\b", re.IGNORECASE)
 
 
-def connect(folder: Path, memory_limit: str) -> "duckdb.DuckDBPyConnection":
-    """Return an in-memory DuckDB that can read files below `folder` and nothing else, for good."""
+def connect(location: Location, memory_limit: str, threads: int | None = None) -> "duckdb.DuckDBPyConnection":
+    """Return an in-memory DuckDB that can read files below the root of a store and nothing else, for good."""
     import duckdb
 
     connection = duckdb.connect(
@@ -33,11 +33,14 @@ def connect(folder: Path, memory_limit: str) -> "duckdb.DuckDBPyConnection":
             "python_enable_replacements": "false",
             "autoinstall_known_extensions": "false",
             "autoload_known_extensions": "false",
+            **({"threads": str(threads)} if threads else {}),
         }
     )
+    if not location.is_local:
+        connection.register_filesystem(location.filesystem)
     connection.execute("SET GLOBAL TimeZone = 'UTC'")
     connection.execute("SET GLOBAL parquet_metadata_cache = true")  # the files of a Delta table never change
-    connection.execute(f"SET allowed_directories = [{quoted(str(folder))}]")
+    connection.execute(f"SET allowed_directories = [{quoted(location.url)}]")
     connection.execute("SET enable_external_access = false")
     connection.execute("SET lock_configuration = true")
     return connection

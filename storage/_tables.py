@@ -1,33 +1,28 @@
-"""One Delta table: creation, an open handle that stays fast over many commits, appends, and its list of files.
+"""One Delta table: creation, an open handle that stays fast over many commits, what it commits, and its files.
 
 A handle that stays open slows down with every commit it makes (12 ms a commit at the start, 85 ms after 1,200), a
 fresh one does not; so a handle reopens itself every `REOPEN_AFTER` versions.
 """
 
 import contextlib
+import os
+import time
 from collections.abc import Iterator, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import numpy as np
 import pyarrow as pa
 
 import telemetry
+from storage._files import TIME_COLUMNS, Files, NewFile
+from storage._location import Location
 from telemetry import StoreError
 
 if TYPE_CHECKING:
     from deltalake import DeltaTable, Transaction
 
 REOPEN_AFTER = 100
-
-TIME_COLUMNS = {
-    **{name: "time" for name, schema in telemetry.TABLES.items() if "time" in schema.names},
-    "templates": "last_seen",
-    "log_counts": "minute",
-    "incidents": "updated",
-    "suspects": "ranked_at",
-}
-"""The column that places a table's rows in time: files are sorted and pruned by it."""
+MAINTENANCE = "maintenance"
+"""App id of every commit that only moves rows between files, or drops old ones."""
 
 _CONFIGURATION = {
     # Each commit lists the log: 1,000 entries double its cost. Who was away for longer starts from a checkpoint.
@@ -36,6 +31,10 @@ _CONFIGURATION = {
     "delta.checkpointInterval": "100",
     "delta.deletedFileRetentionDuration": "interval 1 hours",
 }
+
+
+class Superseded(StoreError):
+    """Files to be replaced are not in the table any more: another process has replaced them."""
 
 
 def one_line(error: BaseException) -> str:
@@ -54,37 +53,64 @@ def store_errors(doing: str) -> Iterator[None]:
         raise StoreError(f"cannot {doing}: {one_line(error)}") from error
 
 
-def create_table(folder: Path, name: str) -> None:
-    """Create the table `name` under the store's folder unless it is there. Several processes may do so at once.
+def create_table(location: Location, name: str) -> None:
+    """Create the table `name` of a store, or give an older one the columns it lacks.
 
-    Raises StoreError where the folder cannot be written.
+    Several processes may do so at once. Raises StoreError where the store cannot be written.
     """
     from deltalake import DeltaTable
     from deltalake.exceptions import DeltaError
 
-    path = str(folder / name)
-    with store_errors(f"create the table {path}"):
-        if DeltaTable.is_deltatable(path):
+    with store_errors(f"create the table {location.of(name)}"):
+        if location.has_table(name):
+            _add_columns(location, name)
             return
         columns = ",".join(c for c in (TIME_COLUMNS[name], "offset", "position") if c in telemetry.TABLES[name].names)
         configuration = {**_CONFIGURATION, "delta.dataSkippingStatsColumns": columns}
         try:
-            DeltaTable.create(path, schema=telemetry.TABLES[name], mode="ignore", configuration=configuration)
+            DeltaTable.create(
+                location.of(name),
+                schema=telemetry.TABLES[name],
+                mode="ignore",
+                configuration=configuration,
+                storage_options=location.options,
+            )
         except DeltaError:  # a rival created it between our look and our commit: good as long as it is there now
-            if not DeltaTable.is_deltatable(path):
+            if not location.has_table(name):
                 raise
+
+
+def _add_columns(location: Location, name: str) -> None:
+    """Give a table the columns that came with a newer version of this program; they are null in its old rows."""
+    from deltalake import Field, Schema
+    from deltalake.exceptions import CommitFailedError
+
+    table = location.table(name)
+    known = {field.name for field in table.schema().fields}
+    wanted = Schema.from_arrow(telemetry.TABLES[name]).fields
+    missing = [Field(field.name, field.type, nullable=True) for field in wanted if field.name not in known]
+    if not missing:
+        return
+    try:
+        table.alter.add_columns(missing)
+    except CommitFailedError:  # a rival did it first: good as long as the columns are there now
+        known = {field.name for field in location.table(name).schema().fields}
+        if not known.issuperset(field.name for field in missing):
+            raise
 
 
 class Handle:
     """An open Delta table. Opens on first use; not for use by several threads at once."""
 
-    def __init__(self, folder: Path, name: str) -> None:
+    def __init__(self, location: Location, name: str) -> None:
         self.name = name
-        self.path = folder / name
+        self.path = location.of(name)
+        self._location = location
         self._table: DeltaTable | None = None
         self._opened_at = 0
         self._checkpoint = 0
         self._files: tuple[int, Files] | None = None
+        self._extra: pa.Schema | None = None
 
     @property
     def table(self) -> "DeltaTable":
@@ -97,26 +123,37 @@ class Handle:
         return self.table.version()
 
     def refresh(self) -> bool:
-        """See what others have committed; return whether it may have changed. Costs three file look-ups if not.
+        """See what others have committed; return whether it may have changed.
 
-        Raises StoreError if the table cannot be read.
+        Costs three file look-ups if not, on an object store one listing. Raises StoreError if the table cannot be read.
         """
         if self._table is None:
             self._open()
             return True
         before = self._table.version()
-        log = self.path / "_delta_log"
-        if before - self._opened_at >= REOPEN_AFTER or not (log / f"{before:020d}.json").exists():
-            self._open()  # grown old; or the store was deleted under us, and perhaps made anew
+        if before - self._opened_at >= REOPEN_AFTER or self._is_gone(before):
+            self._open()
             return True
-        # The next commit's file may have come and gone with the log's retention; then a newer checkpoint shows it.
-        checkpoint = _mtime(log / "_last_checkpoint")
-        if not (log / f"{before + 1:020d}.json").exists() and checkpoint == self._checkpoint:
+        if not self._may_have_moved(before):
             return False
-        self._checkpoint = checkpoint
         with store_errors(f"read the table {self.path}"):
             self._table.update_incremental()
         return self._table.version() != before
+
+    def _is_gone(self, version: int) -> bool:
+        """Return whether the log has lost a version: the store was deleted under us, and perhaps made anew."""
+        return self._location.is_local and not os.path.exists(f"{self.path}/_delta_log/{version:020d}.json")
+
+    def _may_have_moved(self, version: int) -> bool:
+        if not self._location.is_local:
+            return True
+        # The next commit's file may have come and gone with the log's retention; then a newer checkpoint shows it.
+        log = f"{self.path}/_delta_log"
+        checkpoint = _mtime(f"{log}/_last_checkpoint")
+        if not os.path.exists(f"{log}/{version + 1:020d}.json") and checkpoint == self._checkpoint:
+            return False
+        self._checkpoint = checkpoint
+        return True
 
     def drop(self) -> None:
         """Forget the open table; the next use opens it afresh."""
@@ -133,10 +170,20 @@ class Handle:
             self.table.create_checkpoint()
             self.table.cleanup_metadata()
 
+    @property
+    def extra(self) -> pa.Schema:
+        """The columns of the table that this version of the program does not know."""
+        if self._extra is None:
+            schema = pa.schema(self.table.schema().to_arrow())
+            self._extra = pa.schema([field for field in schema if field.name not in telemetry.TABLES[self.name].names])
+        return self._extra
+
     def append(self, rows: pa.Table, transactions: Sequence["Transaction"]) -> None:
-        """Append rows, which must have the table's schema, in one commit. Raises what Delta Lake raises."""
+        """Append rows of the schema in `telemetry.TABLES` in one commit. Raises what Delta Lake raises."""
         from deltalake import CommitProperties, WriterProperties, write_deltalake
 
+        for field in self.extra:
+            rows = rows.append_column(field, pa.nulls(len(rows), field.type))
         write_deltalake(
             self.table,
             rows,
@@ -145,71 +192,56 @@ class Handle:
             writer_properties=WriterProperties(compression="ZSTD", compression_level=1),
         )
 
-    def files(self) -> "Files":
+    def replace(
+        self, old: Sequence[str], new: Sequence[NewFile], transactions: Sequence["Transaction"], changed: bool
+    ) -> None:
+        """Take files out of the table and others in, in one commit; `changed`: the rows are not the same.
+
+        Delta Lake (1.6) lets two commits remove the same file, and rows double. What it refuses is an app id that was
+        committed after the snapshot the handle stands on; so two maintainers carry the same one. That all of `old` is
+        in that snapshot is looked up here. Raises CommitFailedError or Superseded where a rival was faster.
+        """
+        from deltalake import CommitProperties, Transaction
+        from deltalake.transaction import AddAction, RemoveAction
+
+        if missing := set(old) - set(self.files().names):
+            raise Superseded(f"{len(missing)} files are not in the table {self.path} any more")
+        rank = (self.position(MAINTENANCE) or 0) + 1
+        now = round(time.time() * 1000)
+        added = [AddAction(file.name, file.size, {}, now, changed, file.stats) for file in new]
+        removed = [RemoveAction(name, changed, now, partition_values={}) for name in old]
+        self.table.create_write_transaction(
+            [*added, *removed],
+            "append",
+            self.table.schema(),
+            commit_properties=CommitProperties(app_transactions=[*transactions, Transaction(MAINTENANCE, rank)]),
+        )
+
+    def files(self) -> Files:
         """Return the table's data files as last seen."""
         version = self.version
         if self._files is None or self._files[0] != version:
-            self._files = (version, _files(self.table, self.path, TIME_COLUMNS[self.name]))
+            self._files = (version, Files.of(self.table, self.name, self.path))
         return self._files[1]
 
     def _open(self) -> "DeltaTable":
-        from deltalake import DeltaTable
         from deltalake.exceptions import TableNotFoundError
 
-        checkpoint = _mtime(self.path / "_delta_log" / "_last_checkpoint")
+        checkpoint = _mtime(f"{self.path}/_delta_log/_last_checkpoint") if self._location.is_local else 0
         try:
             with store_errors(f"open the table {self.path}"):
-                self._table = DeltaTable(str(self.path))
+                self._table = self._location.table(self.name)
         except StoreError as error:
             if isinstance(error.__cause__, TableNotFoundError):
                 raise StoreError(f"no table at {self.path}: is this the folder of a Faultline store?") from error
             raise
         self._opened_at, self._checkpoint, self._files = self._table.version(), checkpoint, None
+        self._extra = None
         return self._table
 
 
-class Files:
-    """The data files of one table version, with the time range each covers (microseconds, both ends included)."""
-
-    def __init__(self, paths: list[str], first: Any, last: Any, rows: int, size: int) -> None:
-        self.paths = paths
-        self.rows = rows
-        self.size = size
-        self._first = first
-        self._last = last
-
-    def overlapping(self, since_us: int | None, until_us: int | None) -> list[str]:
-        """Return the files that may hold rows with since_us <= time < until_us; None leaves a side open."""
-        keep = np.ones(len(self.paths), dtype=bool)
-        if since_us is not None:
-            keep &= self._last >= since_us
-        if until_us is not None:
-            keep &= self._first < until_us
-        return [self.paths[i] for i in np.flatnonzero(keep)]
-
-
-def _files(table: "DeltaTable", path: Path, time_column: str) -> Files:
-    actions = pa.table(table.get_add_actions(flatten=True))
-    limits = np.iinfo(np.int64)
-    return Files(
-        paths=[f"{path}/{name}" for name in actions["path"].to_pylist()],
-        first=_times(actions, f"min.{time_column}", limits.min),
-        # Statistics may be cut to milliseconds, so the end is taken a millisecond late.
-        last=_times(actions, f"max.{time_column}", limits.max - 1000) + 1000,
-        rows=sum(actions["num_records"].to_pylist()),
-        size=sum(actions["size_bytes"].to_pylist()),
-    )
-
-
-def _times(actions: pa.Table, column: str, unknown: int) -> Any:
-    if column not in actions.column_names:
-        return np.full(actions.num_rows, unknown, dtype=np.int64)
-    values = actions[column].cast(telemetry.TIME).cast(pa.int64())
-    return values.fill_null(unknown).to_numpy()
-
-
-def _mtime(path: Path) -> int:
+def _mtime(path: str) -> int:
     try:
-        return path.stat().st_mtime_ns
+        return os.stat(path).st_mtime_ns
     except OSError:  # not there, or not readable: opening the table will say so
         return 0

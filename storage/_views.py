@@ -6,6 +6,13 @@ from collections.abc import Sequence
 import telemetry
 from storage._sql import duckdb_type, quoted
 
+_COLUMNS = {
+    table: ", ".join(
+        f"'{field.name}': {{name: '{field.name}', type: '{duckdb_type(field.type)}', default_value: NULL}}"
+        for field in schema
+    )
+    for table, schema in telemetry.TABLES.items()
+}
 MAP = "lineage_map"
 """Table of composed lineage: from_id, to_id, recipe; one row an id that has moved on. `keys` and `known` are null but
 for ids that are split: their rows go elsewhere if the values of `keys` are among those known (`ROUTES`)."""
@@ -43,10 +50,14 @@ _KEY = f"""list_transform({rendered(f"{MAP}.keys")}, lambda value, n:
 
 
 def source(table: str, files: Sequence[str], filename: bool = False) -> str:
-    """Return a FROM item over data files of a table; zero rows of the right types where there are none."""
+    """Return a FROM item over data files of a table; zero rows of the right types where there are none.
+
+    Columns that a file does not have, as it is older, are null; those we do not know, as it is newer, are left out.
+    """
     if files:
         option = ", filename = true" if filename else ""
-        return f"read_parquet([{', '.join(quoted(file) for file in files)}]{option})"
+        names = ", ".join(quoted(file) for file in files)
+        return f"read_parquet([{names}], schema = MAP {{{_COLUMNS[table]}}}{option})"
     columns = (f'CAST(NULL AS {duckdb_type(field.type)}) AS "{field.name}"' for field in telemetry.TABLES[table])
     return f"(SELECT {', '.join(columns)} WHERE false)"
 

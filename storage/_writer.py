@@ -12,7 +12,6 @@ meets Delta's own check.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,8 +19,11 @@ import pyarrow as pa
 
 import telemetry
 from storage import _state
+from storage._files import TIME_COLUMNS
+from storage._location import Location
+from storage._sql import connect
 from storage._state import Snapshot
-from storage._tables import TIME_COLUMNS, Handle, one_line, store_errors
+from storage._tables import Handle, one_line, store_errors
 from telemetry import Fenced, Partition, StoreError
 
 CORRELATOR = "correlator"
@@ -49,6 +51,9 @@ class Move:
         return cls(partition.app_id, start, next, partition.source, partition.number)
 
 
+_RESTORE_MEMORY = "2GiB"  # snapshots are read whole
+
+
 class Writer:
     """Appends to the tables of one store. One thread at a time; open one writer a process.
 
@@ -56,8 +61,9 @@ class Writer:
     it says, and go on.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self._handles = {name: Handle(folder, name) for name in telemetry.TABLES}
+    def __init__(self, location: Location) -> None:
+        self._location = location
+        self._handles = {name: Handle(location, name) for name in telemetry.TABLES}
         self._claims: dict[str, dict[str, int | None]] = {}
         self._lost: set[str] = set()
 
@@ -168,6 +174,10 @@ class Writer:
         except StoreError as error:
             handle.drop()
             cause = error.__cause__
+            if isinstance(cause, CommitFailedError) and "etadata changed" in str(cause):
+                raise Fenced(
+                    f"the table {handle.name} has been given new columns meanwhile: restore and seek again"
+                ) from cause
             if isinstance(cause, CommitFailedError) and "oncurrent transaction" in str(cause):
                 raise Fenced(
                     f"another writer moved one of {sorted(reached)} in table {handle.name} ({one_line(cause)}): "
@@ -187,7 +197,7 @@ class Writer:
             "WHERE component = $component AND position <= $ceiling ORDER BY position DESC, time DESC LIMIT 3"
         )
         try:
-            with duckdb.connect() as connection:
+            with connect(self._location, _RESTORE_MEMORY) as connection:
                 params = {"files": files, "component": component, "ceiling": not_ahead_of}
                 return connection.sql(sql, params=params).to_arrow_table()
         except duckdb.Error as error:

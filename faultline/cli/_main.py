@@ -31,7 +31,7 @@ COMMANDS = {
     "dashboard": "Open the dashboard on the stored tables.",
     "datasets": "List, download or check the data sets of the benchmarks.",
     "bench": "Measure what ships beside named baselines, on labelled data.",
-    "compact": "Merge the small files of the tables and drop those no longer needed.",
+    "compact": "Apply retention, merge the small files of the tables and drop what is no longer needed.",
 }
 
 

@@ -151,7 +151,7 @@ def test_killed_stopped_and_rival_processes(store: Store) -> None:
     """Three processes at a time own the same two partitions; some are killed, one is stopped and goes on later."""
     total = 150
     rng = random.Random(7)
-    processes = [start_worker(store.folder, total, *order) for order in (("a", "b"), ("b", "a"), ("a", "b"))]
+    processes = [start_worker(store.location.folder, total, *order) for order in (("a", "b"), ("b", "a"), ("a", "b"))]
     zombie = processes.pop()
     time.sleep(0.2)
     zombie.send_signal(signal.SIGSTOP)
@@ -160,7 +160,7 @@ def test_killed_stopped_and_rival_processes(store: Store) -> None:
         victim = processes.pop(0)
         victim.kill()
         victim.communicate()
-        processes.append(start_worker(store.folder, total, "a", "b"))
+        processes.append(start_worker(store.location.folder, total, "a", "b"))
     zombie.send_signal(signal.SIGCONT)
     for process in [*processes, zombie]:
         process.communicate(timeout=120)

@@ -8,10 +8,16 @@ from itertools import repeat
 import pyarrow as pa
 import pytest
 import storage_worker as worker
+from deltalake.exceptions import CommitFailedError
 
-from storage import Move, Reader, Snapshot, Store, compact
-from storage._maintenance import _lease
-from storage._tables import Handle
+import telemetry
+from storage import Move, Reader, Retention, Snapshot, Store, compact, maintain
+from storage._files import DataFile
+from storage._lease import lease
+from storage._retention import DAY_US
+from storage._rewrite import MERGE_FROM, TARGET_BYTES, Horizon, merge, plan
+from storage._sql import connect
+from storage._tables import Handle, Superseded
 from telemetry import Fenced, Partition
 
 
@@ -56,7 +62,7 @@ def test_compaction_while_writing(store: Store, partition: Partition, reader: Re
     def maintain() -> None:
         try:
             while not done.is_set():
-                compact(store, ["logs", "ledger", "state"])
+                compact(store, tables=["logs", "ledger", "state"])
         except BaseException as error:
             failed.append(error)
 
@@ -76,7 +82,7 @@ def test_compaction_while_writing(store: Store, partition: Partition, reader: Re
 def test_one_maintainer_at_a_time(store: Store, partition: Partition, reader: Reader) -> None:
     """Delta Lake lets two merges of the same files double the rows; the lease does not."""
     fill(store, partition)
-    with _lease(store) as alone:
+    with lease(store.location) as alone:
         assert alone
         assert compact(store) == []
     assert compact(store)
@@ -94,22 +100,22 @@ def test_positions_and_fencing_survive_compaction(store: Store, partition: Parti
 
 
 def age(store: Store, table: str, hours: float) -> None:
-    for path in (store.folder / table).rglob("*"):
+    for path in (store.location.folder / table).rglob("*"):
         os.utime(path, (time.time() - hours * 3600,) * 2)
 
 
 def test_old_log_entries_and_orphans_go(store: Store, partition: Partition, reader: Reader) -> None:
     fill(store, partition)
-    (store.folder / "logs" / "part-left-by-a-killed-writer.parquet").write_bytes(b"x")
+    (store.location.folder / "logs" / "part-left-by-a-killed-writer.parquet").write_bytes(b"x")
     age(store, "logs", 30)
-    (store.folder / "logs" / "part-being-written.parquet").write_bytes(b"x")
+    (store.location.folder / "logs" / "part-being-written.parquet").write_bytes(b"x")
     before = worker.contents(reader)
     compact(store)
     age(store, "logs", 30)
     compact(store)
-    names = [path.name for path in (store.folder / "logs").iterdir()]
+    names = [path.name for path in (store.location.folder / "logs").iterdir()]
     assert "part-left-by-a-killed-writer.parquet" not in names
-    log = sorted(path.name for path in (store.folder / "logs" / "_delta_log").glob("*.json"))
+    log = sorted(path.name for path in (store.location.folder / "logs" / "_delta_log").glob("*.json"))
     assert len(log) < 12
     assert worker.contents(reader) == before
     with store.reader() as late:
@@ -119,7 +125,7 @@ def test_old_log_entries_and_orphans_go(store: Store, partition: Partition, read
 def test_reader_whose_files_are_gone_looks_again(store: Store, partition: Partition, reader: Reader) -> None:
     fill(store, partition)
     before = worker.contents(reader)
-    old = Handle(store.folder, "logs").files().paths
+    old = Handle(store.location, "logs").files().paths
     compact(store)
     for path in old:
         os.remove(path)
@@ -138,8 +144,131 @@ def test_a_stopped_writer_whose_log_was_cleaned_is_fenced(store: Store, partitio
     fill(store, partition)
     for _ in range(2):
         age(store, "logs", 30)
-        Handle(store.folder, "logs").trim_log()
-    assert not (store.folder / "logs" / "_delta_log" / f"{1:020d}.json").exists()
+        Handle(store.location, "logs").trim_log()
+    assert not (store.location.folder / "logs" / "_delta_log" / f"{1:020d}.json").exists()
     rows = pa.concat_tables([worker.rows("logs", 0, 5, partition)])
     with pytest.raises(Fenced):
         stale.commit({"logs": rows}, [Move.of(partition, 0, 5)])
+
+
+def small(name: str, day: float, size: int = 1000) -> DataFile:
+    return DataFile(name, 0, round(day * DAY_US), 10, size)
+
+
+def test_files_are_merged_by_day_and_size() -> None:
+    today = [small(f"a{n}", 1.5) for n in range(MERGE_FROM)]
+    yesterday = [small(f"b{n}", 0.5) for n in range(3)]
+    large = [small(f"c{n}", 1.5, TARGET_BYTES) for n in range(MERGE_FROM)]
+    assert plan("logs", [*yesterday, *today, *large], full=False) == [today]
+    assert plan("logs", [*yesterday, *today, *large], full=True) == [yesterday, today]
+    assert plan("logs", today[1:], full=False) == []
+    grown = [small(f"d{n}", 1.5, 2**20) for n in range(MERGE_FROM - 1)]  # merged once: not merged again with small ones
+    assert plan("logs", [*today, *grown], full=False) == [today]
+    assert plan("state", [*yesterday, *today], full=False) == [[*yesterday, *today]]
+    half = [small(f"e{n}", 0.5, TARGET_BYTES * 2 // 5) for n in range(5)]
+    assert [len(chunk) for chunk in plan("logs", half, full=True)] == [2, 2]
+
+
+def everything(reader: Reader) -> dict[str, pa.Table]:
+    """What readers can see, but how often something was written down."""
+    tables = ("logs", "metrics", "templates", "lineage", "dead_letters")
+    sums = "SELECT minute, service, severity_number, template_id, sum(count) FROM log_counts GROUP BY ALL ORDER BY ALL"
+    account = "SELECT app_id, max(read), max(watermark), bool_or(closed) FROM ledger GROUP BY ALL ORDER BY ALL"
+    first = 'SELECT template_id, arg_min(example, (first_seen, source, "partition", "offset")) FROM raw_templates'
+    queries = [f"SELECT * FROM {table} ORDER BY ALL" for table in tables]
+    return {sql: reader.query(sql) for sql in [*queries, sums, account, f"{first} GROUP BY 1 ORDER BY 1"]}
+
+
+def templates(first: int, count: int) -> pa.Table:
+    """Per-commit deltas of two templates, of which the second is late now and then."""
+    rows = []
+    for n in range(first, first + count):
+        at = worker.START + (n if n % 2 else n // 2) * worker.SECOND
+        origin = {"source": "a", "partition": 0, "offset": n}
+        text = {"template_id": n % 2, "service": "cart", "template": f"t{n % 2} <*>", "example": f"t{n % 2} {n}"}
+        rows.append({**text, "first_seen": at, "last_seen": at + n % 3, "count": n + 1, **origin})
+    return pa.Table.from_pylist(rows, schema=telemetry.TEMPLATES)
+
+
+def test_folding_changes_nothing_that_readers_see(store: Store, partition: Partition, reader: Reader) -> None:
+    """Compacted in steps and at once, the views are those of the rows as written."""
+    writer = store.writer()
+    for n in range(0, 40, 2):
+        worker.commit(writer, partition, n, n + 2, snapshot=True)
+        writer.commit({"templates": templates(n, 2)}, [Move.of(partition, n, n + 2)])
+        if n == 20:
+            compact(store)
+    before = everything(reader)
+    compact(store)
+    assert everything(reader) == before
+    stored = reader.query("SELECT count(*) AS n FROM raw_templates")["n"].to_pylist()
+    assert stored == [4]  # of each template its first row, and one for the rest
+    assert reader.query("SELECT sum(count)::INT AS n FROM templates")["n"].to_pylist() == [sum(range(41))]
+
+
+def test_retention_drops_rows_but_no_position_state_or_template_in_use(store: Store, partition: Partition) -> None:
+    days = 86_400
+    writer = store.writer()
+    worker.commit(writer, partition, 0, 5, snapshot=True)
+    writer.commit({"templates": templates(0, 4)}, [Move.of(partition, 0, 5)])
+    worker.commit(writer, partition, 5, 10, snapshot=True)
+    later = worker.rows("logs", 10, 12, partition)
+    times = pa.array([worker.START + 20 * days * worker.SECOND] * len(later)).cast(telemetry.TIME)
+    writer.commit({"logs": later.set_column(0, later.schema.field("time"), times)}, [Move.of(partition, 10, 12)])
+    done = {table.table: table.expired_rows for table in compact(store, Retention(14))}
+    assert (done["logs"], done["metrics"], done["ledger"], done["state"]) == (8, 1, 0, 0)
+    with store.reader() as reader:
+        assert reader.query("SELECT count(*) AS n FROM logs")["n"].to_pylist() == [1]
+        assert reader.query("SELECT max(read) AS n FROM ledger")["n"].to_pylist() == [10]
+    again = store.writer()
+    assert worker.restored(again, partition) == 10
+    assert again.position("logs", partition.app_id) == 12
+    assert again.position("metrics", partition.app_id) == 5
+
+
+def test_two_merges_of_the_same_files_do_not_double_rows(store: Store, partition: Partition, reader: Reader) -> None:
+    """Neither where both start from the same version, nor where one comes later with an old list of files."""
+    fill(store, partition)
+    before = worker.contents(reader)
+    at = Horizon(0, 0, 0)
+    first, second, third = (Handle(store.location, "logs") for _ in range(3))
+    found = first.files().each()
+    with connect(store.location, "512MiB") as connection:
+        merge(store.location, first, found, connection, at)
+        with pytest.raises(Superseded):
+            merge(store.location, second, found, connection, at)
+        first.refresh()
+        third.refresh()
+        stale = first.files().each()
+        third.files()
+        merge(store.location, first, stale, connection, at)
+        third.refresh = lambda: False  # type: ignore[method-assign]
+        with pytest.raises(CommitFailedError):
+            merge(store.location, third, stale, connection, at)
+    assert worker.contents(reader) == before
+
+
+def test_background_turns_while_two_writers_write(store: Store, partition: Partition, reader: Reader) -> None:
+    stop, failed = threading.Event(), []
+
+    def turns() -> None:
+        try:
+            while not stop.is_set():
+                maintain(store, Retention(14), clean=True, stop=stop)
+        except BaseException as error:
+            failed.append(error)
+
+    other = Partition("app-b", "b")
+    maintainer = threading.Thread(target=turns)
+    rival = threading.Thread(target=lambda: worker.drain(store.writer(), other, 80, repeat(2)))
+    maintainer.start()
+    rival.start()
+    worker.drain(store.writer(), partition, 80, repeat(2))
+    rival.join()
+    stop.set()
+    maintainer.join()
+    assert not failed
+    assert files(store)["logs"] < 40
+    logs = sum(worker.kind(n) == "logs" for n in range(80))
+    assert len(reader.query("FROM logs")) == len(reader.query('SELECT DISTINCT source, "offset" FROM logs')) == 2 * logs
+    assert reader.query("SELECT sum(count)::INT AS n FROM log_counts")["n"].to_pylist() == [2 * logs]

@@ -12,7 +12,8 @@ from test_exactly_once import start_worker
 
 import telemetry
 from storage import CORRELATOR, Move, Reader, Store, Writer
-from storage._tables import TIME_COLUMNS
+from storage._files import TIME_COLUMNS
+from storage._location import Location
 from telemetry import Partition, QueryError
 
 HOSTILE = [
@@ -69,13 +70,13 @@ def filled(store: Store, partition: Partition) -> Store:
 
 @pytest.mark.parametrize("sql", HOSTILE)
 def test_hostile_sql_is_refused_and_leaves_nothing_behind(sql: str, filled: Store, reader: Reader) -> None:
-    (filled.folder.parent / "secret").write_text("x")
-    before = sorted(filled.folder.parent.rglob("*"))
+    (filled.location.folder.parent / "secret").write_text("x")
+    before = sorted(filled.location.folder.parent.rglob("*"))
     with pytest.raises(QueryError) as caught:
-        reader.query(sql.format(root=str(filled.folder).replace("'", "''")))
+        reader.query(sql.format(root=str(filled.location.folder).replace("'", "''")))
     assert "\n" not in str(caught.value)
     assert reader.query("SELECT count(*) AS n FROM logs")["n"].to_pylist() == [47]
-    assert sorted(filled.folder.parent.rglob("*")) == before
+    assert sorted(filled.location.folder.parent.rglob("*")) == before
 
 
 @pytest.mark.parametrize(
@@ -169,7 +170,7 @@ def test_new_commits_are_seen_at_the_next_call(store: Store, reader: Reader, par
 
 
 def test_reader_beside_a_writing_process_never_sees_data_behind_the_ledger(store: Store, reader: Reader) -> None:
-    process = start_worker(store.folder, 120, "a")
+    process = start_worker(store.location.folder, 120, "a")
     reached = 0
     while reached < 120:
         ledger = reader.query("SELECT coalesce(max(next), 0) AS n FROM ledger")["n"][0].as_py()
@@ -199,8 +200,8 @@ def test_threads_may_share_a_reader(filled: Store, reader: Reader) -> None:
 
 def test_store_deleted_and_made_anew_under_a_reader(filled: Store, reader: Reader) -> None:
     assert reader.query("SELECT count(*) AS n FROM logs")["n"].to_pylist() == [47]
-    filled.folder.rename(filled.folder.with_name("old"))
-    Store.open(filled.folder)
+    filled.location.folder.rename(filled.location.folder.with_name("old"))
+    Store.open(filled.location.folder)
     assert reader.query("SELECT count(*) AS n FROM logs")["n"].to_pylist() == [0]
 
 
@@ -305,4 +306,4 @@ def test_incidents_and_suspects_show_the_present(store: Store, reader: Reader) -
 
 def test_opening_a_reader_without_a_store(tmp_path: Path) -> None:
     with pytest.raises(telemetry.StoreError, match="is this the folder of a Faultline store"):
-        Store(tmp_path).reader()
+        Store(Location(tmp_path)).reader()

@@ -23,7 +23,7 @@ def spoil(store: Store, position: int, **columns: object) -> None:
     """Store a snapshot at a position behind the writer's back."""
     (row,) = _state.to_table([Snapshot(COMPONENT, position, 1, b"x")]).to_pylist()
     table = pa.Table.from_pylist([{**row, **columns}], schema=_state.to_table([]).schema)
-    Handle(store.folder, "state").append(table, [])
+    Handle(store.location, "state").append(table, [])
 
 
 def test_newest_snapshot_of_the_component(store: Store) -> None:

@@ -146,7 +146,7 @@ def test_rows_are_cast_and_sorted_by_time(store: Store, partition: Partition) ->
     shuffled = rows.take(pa.array([3, 1, 2, 0, *range(4, rows.num_rows)]))
     nullable = shuffled.cast(pa.schema([field.with_nullable(True) for field in rows.schema]))
     store.writer().commit({"metrics": nullable}, [Move.of(partition, 0, 60)])
-    (file,) = Handle(store.folder, "metrics").files().paths
+    (file,) = Handle(store.location, "metrics").files().paths
     assert pq.read_table(file)["offset"].to_pylist() == rows["offset"].to_pylist()
 
 
@@ -168,15 +168,18 @@ def test_errors_are_one_line(store: Store, partition: Partition, tmp_path: Path)
     (tmp_path / "file").touch()
     with pytest.raises(StoreError, match="cannot create the table"):
         Store.open(tmp_path / "file" / "store")
-    with pytest.raises(StoreError, match="want a local folder"):
-        Store.open("s3://bucket/store")
+    with pytest.raises(StoreError, match="want a local folder or s3://"):
+        Store.open("ftp://bucket/store")
+    with pytest.raises(StoreError) as refused:
+        Store.open("s3://key:secret@bucket/store")
+    assert "secret" not in str(refused.value)
     with pytest.raises(StoreError, match="no store at"):
         Store.open(tmp_path / "nothing", create=False)
     assert not (tmp_path / "nothing").exists()
     writer = store.writer()
     worker.restored(writer, partition)
-    (store.folder / "logs").rename(store.folder / "moved")
-    (store.folder / "logs").touch()
+    (store.location.folder / "logs").rename(store.location.folder / "moved")
+    (store.location.folder / "logs").touch()
     with pytest.raises(StoreError) as caught:
         commit_logs(writer, partition, 0, 2)
     assert "\n" not in str(caught.value)

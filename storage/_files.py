@@ -1,0 +1,121 @@
+"""Data files of a table: what the log says of those that are there, and how new ones are described to it."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+import telemetry
+
+if TYPE_CHECKING:
+    from deltalake import DeltaTable
+
+TIME_COLUMNS = {
+    **{name: "time" for name, schema in telemetry.TABLES.items() if "time" in schema.names},
+    "templates": "last_seen",
+    "log_counts": "minute",
+    "incidents": "updated",
+    "suspects": "ranked_at",
+}
+"""The column that places a table's rows in time: files are sorted and pruned by it."""
+
+
+@dataclass(frozen=True)
+class DataFile:
+    """One file of a table: its name inside it, the times it covers (us, both ends included), rows and bytes."""
+
+    name: str
+    first: int
+    last: int
+    rows: int
+    size: int
+
+
+@dataclass(frozen=True)
+class NewFile:
+    """A file on its way into a table; `stats` is JSON as Delta Lake wants it."""
+
+    name: str
+    size: int
+    stats: str
+
+
+class Files:
+    """The data files of one table version."""
+
+    def __init__(self, path: str, actions: pa.Table, time_column: str) -> None:
+        limits = np.iinfo(np.int64)
+        self.names: list[str] = actions["path"].to_pylist()
+        self.paths = [f"{path}/{name}" for name in self.names]
+        self._rows, self._sizes = actions["num_records"].to_pylist(), actions["size_bytes"].to_pylist()
+        self._first = _times(actions, f"min.{time_column}", limits.min)
+        # Statistics may be cut to milliseconds, so the end is taken a millisecond late.
+        self._last = _times(actions, f"max.{time_column}", limits.max - 1000) + 1000
+
+    @classmethod
+    def of(cls, table: "DeltaTable", name: str, path: str) -> "Files":
+        """Return the files of an open table."""
+        return cls(path, pa.table(table.get_add_actions(flatten=True)), TIME_COLUMNS[name])
+
+    @property
+    def rows(self) -> int:
+        """Rows in all files."""
+        return sum(self._rows)
+
+    @property
+    def size(self) -> int:
+        """Bytes of all files."""
+        return sum(self._sizes)
+
+    def overlapping(self, since_us: int | None, until_us: int | None) -> list[str]:
+        """Return paths of files that may hold rows with since_us <= time < until_us; None leaves a side open."""
+        keep = np.ones(len(self.paths), dtype=bool)
+        if since_us is not None:
+            keep &= self._last >= since_us
+        if until_us is not None:
+            keep &= self._first < until_us
+        return [self.paths[i] for i in np.flatnonzero(keep)]
+
+    def each(self) -> list[DataFile]:
+        """Return the files one by one, oldest end first."""
+        columns = zip(self.names, self._first.tolist(), self._last.tolist(), self._rows, self._sizes, strict=True)
+        return sorted((DataFile(*values) for values in columns), key=lambda file: (file.last, file.name))
+
+
+def stats(table: str, metadata: Any) -> str:
+    """Return what Delta Lake's log says of a file: number of rows, least and greatest time and position."""
+    names = [name for name in (TIME_COLUMNS[table], "offset", "position") if name in telemetry.TABLES[table].names]
+    lows, highs = ({name: _extreme(metadata, name, side) for name in names} for side in ("min", "max"))
+    found = {"numRecords": metadata.num_rows, "minValues": _known(lows), "maxValues": _known(highs)}
+    return json.dumps(found | {"nullCount": dict.fromkeys(_known(lows), 0)})
+
+
+def _extreme(metadata: Any, column: str, side: str) -> Any:
+    index = metadata.schema.names.index(column)
+    groups = (metadata.row_group(i).column(index).statistics for i in range(metadata.num_row_groups))
+    found = [getattr(group, side) for group in groups if group is not None and group.has_min_max]
+    return (min if side == "min" else max)(found, default=None)
+
+
+def _known(values: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ") if isinstance(value, datetime) else value
+        for name, value in values.items()
+        if value is not None
+    }
+
+
+def _times(actions: pa.Table, column: str, unknown: int) -> Any:
+    if column not in actions.column_names:
+        return np.full(actions.num_rows, unknown, dtype=np.int64)
+    values = actions[column].cast(telemetry.TIME).cast(pa.int64())
+    return values.fill_null(unknown).to_numpy()
+
+
+def total(files: Sequence[DataFile]) -> int:
+    """Return the bytes of files."""
+    return sum(file.size for file in files)

@@ -1,0 +1,178 @@
+"""Merging small files into larger ones: which go together, and what the merged file holds.
+
+Merged files are sorted by time, so that row groups can be skipped by it. Where rows are partial sums or only their
+newest matter, merging folds them; the views show the same before and after.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+import pyarrow as pa
+
+import telemetry
+from storage import _views
+from storage._files import TIME_COLUMNS, DataFile, NewFile, stats
+from storage._location import Location
+from storage._tables import Handle
+
+if TYPE_CHECKING:
+    import duckdb
+
+MERGE_FROM = 8
+"""The background leaves fewer files of about the same size alone."""
+TARGET_BYTES = 32 * 2**20
+TARGET_ROWS = 1_000_000
+ROW_GROUP = 122_880
+_TIERS = (256 * 2**10, 4 * 2**20)  # sizes between which a file's tier changes; each row is merged once a tier
+_DAY_US = 86_400_000_000
+_HOUR_US = 3_600_000_000
+_WHOLE = ("templates", "state")
+_BATCH = 8192
+KEPT_SNAPSHOTS = 3
+_ROLLBACK = "INTERVAL 15 minutes"  # older than any version of the tables that can still be read
+
+
+@dataclass(frozen=True)
+class Horizon:
+    """Times (us) that folding goes by: the oldest log row there is, the newest ledger row, and when state is stale."""
+
+    oldest_log: int
+    newest_ledger: int
+    stale_state: int
+
+
+def plan(table: str, files: Sequence[DataFile], full: bool) -> list[list[DataFile]]:
+    """Return groups of files to merge, oldest first.
+
+    Files are merged with others of their day and, unless `full`, of about their size, so that each row is rewritten
+    a few times only. `templates` and `state` are folded as a whole, as what they keep depends on all rows.
+    """
+    least = 2 if full else MERGE_FROM
+    if table in _WHOLE:
+        largest = max((file.size for file in files), default=0)
+        rest = sum(file.size for file in files) - largest
+        worth = full or rest * 4 >= largest or len(files) >= 16 * MERGE_FROM
+        return [list(files)] if len(files) >= least and worth else []
+    small = [file for file in files if file.size < TARGET_BYTES // 2 and file.rows < TARGET_ROWS // 2]
+    key = lambda file: (file.last // _DAY_US, 0 if full else _tier(file.size))  # noqa: E731
+    groups = [list(group) for _, group in groupby(sorted(small, key=key), key)]
+    return [chunk for group in groups if len(group) >= least for chunk in _chunks(group) if len(chunk) > 1]
+
+
+def _tier(size: int) -> int:
+    return sum(size >= limit for limit in _TIERS)
+
+
+def _chunks(files: Iterable[DataFile]) -> Iterable[list[DataFile]]:
+    chunk: list[DataFile] = []
+    size = rows = 0
+    for file in files:
+        size, rows = size + file.size, rows + file.rows
+        if chunk and (size > TARGET_BYTES or rows > TARGET_ROWS):
+            yield chunk
+            chunk, size, rows = [], file.size, file.rows
+        chunk.append(file)
+    yield chunk
+
+
+def merge(
+    location: Location, handle: Handle, files: Sequence[DataFile], connection: "duckdb.DuckDBPyConnection", at: Horizon
+) -> int:
+    """Replace files by one that holds their rows, folded where the table allows; return its size in bytes.
+
+    Raises CommitFailedError or Superseded where a rival was faster.
+    """
+    paths = [f"{handle.path}/{file.name}" for file in files]
+    new = _write(location, handle, _fold(handle.name, _views.source(handle.name, paths), at), connection)
+    handle.refresh()
+    handle.replace([file.name for file in files], [new], [], changed=False)
+    return new.size
+
+
+def _write(location: Location, handle: Handle, query: str, connection: "duckdb.DuckDBPyConnection") -> NewFile:
+    import pyarrow.parquet as pq
+
+    schema, name = telemetry.TABLES[handle.name], f"merged-{uuid4()}.parquet"
+    plain = [f for f in ("offset", "position", "line", "time", "observed_time", "minute") if f in schema.names]
+    metadata: list[pq.FileMetaData] = []
+    with location.create(f"{handle.path}/{name}") as file:
+        with (
+            pq.ParquetWriter(
+                file,
+                schema,
+                compression="zstd",
+                compression_level=3,
+                use_dictionary=[f.name for f in schema if f.name not in plain],
+                column_encoding=dict.fromkeys(plain, "DELTA_BINARY_PACKED"),
+                metadata_collector=metadata,
+            ) as writer,
+            connection.cursor() as cursor,
+        ):
+            for batch in cursor.sql(query).to_arrow_reader(_BATCH):
+                writer.write_batch(pa.record_batch(batch.columns, schema.names).cast(schema), row_group_size=ROW_GROUP)
+        size = file.tell()
+    return NewFile(name, size, stats(handle.name, metadata[0]))
+
+
+def _fold(table: str, rows: str, at: Horizon) -> str:
+    """Return the query for the rows of a merged file."""
+    columns = ", ".join(f'"{name}"' for name in telemetry.TABLES[table].names)
+    folds = {"templates": _TEMPLATES, "log_counts": _LOG_COUNTS, "ledger": _LEDGER, "state": _STATE}
+    if table not in folds:
+        tie = ', "offset"' if "offset" in telemetry.TABLES[table].names else ""
+        return f'SELECT {columns} FROM {rows} ORDER BY "{TIME_COLUMNS[table]}"{tie}'  # noqa: S608 - our own names
+    names = {"rows": rows, "columns": columns, "kept": KEPT_SNAPSHOTS, "rollback": _ROLLBACK}
+    names |= {
+        "oldest": f"make_timestamptz({at.oldest_log}::BIGINT)",
+        "stale": f"make_timestamptz({at.stale_state}::BIGINT)",
+    }
+    hour = at.newest_ledger // _HOUR_US * _HOUR_US
+    return folds[table].format(**names, hour=f"make_timestamptz({hour}::BIGINT)")
+
+
+# The first row of each template stays as it is, as its example is the first ever seen; the rest become one.
+# A template that no stored row can have any more goes.
+_TEMPLATES = """
+WITH numbered AS (
+    SELECT *, row_number() OVER (PARTITION BY template_id, service, source, "partition"
+        ORDER BY first_seen, "offset") = 1 AS head FROM {rows}),
+folded AS (
+    SELECT template_id, service, max(template) AS template, min(first_seen) AS first_seen, max(last_seen) AS last_seen,
+        sum("count")::BIGINT AS "count", arg_max(example, (last_seen, "offset")) AS example, source, "partition",
+        arg_max("offset", (last_seen, "offset")) AS "offset"
+    FROM numbered GROUP BY template_id, service, source, "partition", head)
+SELECT {columns} FROM folded
+QUALIFY max(last_seen) OVER (PARTITION BY template_id, service) >= {oldest} ORDER BY last_seen, template_id, service
+"""
+_LOG_COUNTS = """
+SELECT minute, service, severity_number, template_id, sum("count")::BIGINT AS "count", source, "partition",
+    max("offset") AS "offset"
+FROM {rows} GROUP BY minute, service, severity_number, template_id, source, "partition"
+ORDER BY minute, service, template_id, severity_number, source, "partition"
+"""
+# Totals and watermarks only grow, and readers take the greatest of each: one row an hour is enough for hours past.
+_LEDGER = """
+SELECT max(time) AS time, app_id, source, "partition", max(next) AS next, max(read) AS read, max(stored) AS stored,
+    max(joined) AS joined, max(dead_lettered) AS dead_lettered, max(filtered) AS filtered, max(late) AS late,
+    max(watermark) AS watermark, bool_or(closed) AS closed
+FROM {rows}
+GROUP BY app_id, source, "partition", CASE WHEN time < {hour} THEN date_trunc('hour', time) ELSE time END
+ORDER BY time, app_id
+"""
+# The newest snapshots of each component, and one that is older than any state the tables can be taken back to. Of a
+# component that has been away for long, the newest.
+_STATE = """
+WITH aged AS (SELECT component, position, time, max(time) OVER (PARTITION BY component) AS latest FROM {rows}),
+ranked AS (
+    SELECT *, row_number() OVER (PARTITION BY component ORDER BY position DESC, time DESC) AS rank,
+        row_number() OVER (PARTITION BY component, time < latest - {rollback}
+            ORDER BY position DESC, time DESC) AS rank_of_age
+    FROM aged),
+kept AS (
+    SELECT component, position, time FROM ranked
+    WHERE rank = 1 OR (latest >= {stale} AND (rank <= {kept} OR (time < latest - {rollback} AND rank_of_age = 1))))
+SELECT {columns} FROM {rows} SEMI JOIN kept USING (component, position, time)
+"""
