@@ -119,7 +119,7 @@ def test_counts_of_rows_no_longer_kept_stay_with_the_template_they_had(
 
     filler(ROWS)
     store.append_edit(edit(1, "constant", USER, param=1))
-    DeltaTable(str(store.folder / "logs")).delete('"offset" < 3')
+    DeltaTable(store.location.of("logs")).delete('"offset" < 3')
     assert shown(reader) == [(OPEN, ()), (SHUT, ())]
     counts = "SELECT template, sum(log_counts.count)::INT AS n FROM log_counts JOIN templates USING (template_id) "
     counts += "GROUP BY ALL ORDER BY ALL"
