@@ -32,7 +32,7 @@ def sniff(first: str) -> Stream:
         record = load(first)
     except DecodeError:
         return Stream.LOGS
-    return Stream.DATA if isinstance(record, dict) and _fields.shape_of(record).kind != "log" else Stream.LOGS
+    return Stream.DATA if isinstance(record, dict) and _fields.DEFAULT.shape_of(record).kind != "log" else Stream.LOGS
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ def _decode_one(
             return True
         letters.add(int(envelope.offset[index]), error.reason, error.detail, text)
         return False
-    shape = _fields.shape_of(record)
+    record, shape = envelope.names.read(record)
     if stream is Stream.RAW and shape.kind == "log" and not shape.known:
         return True
     rows.add(index, text, record, shape)

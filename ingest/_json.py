@@ -42,6 +42,7 @@ class Envelope:
     observed_us: Ints
     notes: Mapping[int, dict[str, str]]
     latest_us: int  # event times after this are in the future
+    names: _fields.Names = _fields.DEFAULT  # what the fields of JSON records are called
 
 
 def load(text: str) -> Any:
@@ -168,7 +169,7 @@ class JsonRows:
         notes = self._envelope.notes
         for index, text, record, shape in rows:
             get, keys = record.get, shape.keys
-            level = get(keys["severity"]) if "severity" in keys else _nested(get("log"), "level")
+            level = get(keys.get("severity", ""))
             columns["severity_text"].append(None if level is None else _level_text(level))
             columns["severity_number"].append(
                 _severity(get(keys.get("severity_number", "")), columns["severity_text"][-1])
@@ -176,7 +177,7 @@ class JsonRows:
             message = get(keys["message"]) if "message" in keys else None
             columns["body"].append(text if message is None else _fields.text_of(message).rstrip("\r\n"))
             columns["service"].append(_fields.service_of(get(keys.get("service", ""))) or self._services[index])
-            component = get(keys["component"]) if "component" in keys else _nested_logger(get)
+            component = get(keys.get("component", ""))
             columns["component"].append(None if component is None else _fields.text_of(component))
             columns["trace_id"].append(_fields.id_of(get(keys.get("trace_id", ""))))
             columns["span_id"].append(_fields.id_of(get(keys.get("span_id", ""))))
@@ -341,15 +342,6 @@ def parent_id(value: Any) -> str | None:
     return None if found is None or found.lower() in ("root", "null", "none") else found
 
 
-def _nested(value: Any, key: str) -> Any:
-    """Return a field of an object, as `log` is one in the Elastic Common Schema."""
-    return value.get(key) if isinstance(value, dict) else None
-
-
-def _nested_logger(get: Callable[[str], Any]) -> Any:
-    return _nested(get("log"), "logger") or _nested(get("Properties"), "SourceContext")
-
-
 def _instant(value: Any) -> Any:
     """Return the nanoseconds of a time written as an object (Log4j 2: epochSecond; Google: seconds), others as is."""
     if not isinstance(value, dict):
@@ -359,6 +351,8 @@ def _instant(value: Any) -> Any:
 
 
 def _level_text(level: Any) -> str:
+    if type(level) is str and level.isdecimal() and len(level) < 3:  # systemd's journal
+        level = int(level)
     return _LEVEL_NUMBERS.get(level, str(level)) if type(level) is int else _fields.text_of(level)
 
 

@@ -9,9 +9,11 @@ import pyarrow as pa
 
 from ingest._compress import MAX_MESSAGE, codec_of, decompress
 from ingest._decode import Decoded, Stream, decode
+from ingest._fields import DEFAULT, Names
 from ingest._formats import AUTO, JSON, LINES, LOGS, TEXT, decode_whole, format_of
 from ingest._json import Envelope
 from ingest._kafka_codec import refusal_of
+from ingest._shippers import unpack
 from ingest._tables import MAX_RAW, DeadLetters
 from ingest._text import split_lines
 from telemetry import Batch, DecodeError, Partition
@@ -19,6 +21,7 @@ from telemetry import Batch, DecodeError, Partition
 _LINES, _BYTES = 8192, 4 * 1024 * 1024
 _SHARED_TOPICS = ("logs", "metrics", "spans")
 _MAX_SERVICE = 200
+_JSON_FORMATS = (AUTO, LOGS, JSON)
 _STREAMS = {LINES: Stream.RAW, LOGS: Stream.LOGS, JSON: Stream.DATA}
 
 
@@ -31,6 +34,7 @@ class Topic:
     clock: Callable[[], float]
     latest_us: int  # event times after this are in the future
     format: str = AUTO
+    names: Names = DEFAULT  # what the fields of JSON records are called
 
 
 @dataclass
@@ -62,6 +66,8 @@ def batches(topic: Topic, records: Sequence[Any], start: int) -> Iterator[Batch]
     for record in records:
         try:
             value = _value(record)
+            if topic.format in _JSON_FORMATS:
+                value = unpack(value)
         except DecodeError as error:
             if run.records:
                 yield (batch := _decode(topic, run, start))
@@ -126,6 +132,7 @@ def _decode_text(topic: Topic, run: _Run, messages: Envelope) -> Decoded:
         np.repeat(messages.observed_us, counts),
         lines.notes,
         topic.latest_us,
+        topic.names,
     )
     return decode(lines.text, envelope, _STREAMS[run.format])
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from source_contract import check_batches
 
+from ingest._fields import DEFAULT
 from ingest._messages import Topic, batches
 from telemetry import Partition
 
@@ -20,9 +21,9 @@ class Message:
     timestamp: int = NOW * 1000
 
 
-def decoded(*values, topic="stuff", format="auto", key=None, headers=()):
+def decoded(*values, topic="stuff", format="auto", key=None, headers=(), names=DEFAULT):
     """Decode messages of one topic; check what every batch must be; return the batches."""
-    found = Topic(Partition("kafka:x:0", f"kafka:{topic}"), topic, lambda: NOW, (NOW + 600) * 1_000_000, format)
+    found = Topic(Partition("kafka:x:0", f"kafka:{topic}"), topic, lambda: NOW, (NOW + 600) * 1_000_000, format, names)
     records = [Message(value, offset, key, list(headers)) for offset, value in enumerate(values, 10)]
     out = list(batches(found, records, 10))
     check_batches(out)

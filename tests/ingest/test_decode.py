@@ -140,7 +140,7 @@ def test_json_logs_of_common_loggers(tmp_path):
     ]
     assert all(r["structured"] for r in found)
     assert (found[0]["trace_id"], found[0]["span_id"]) == ("ab12", "cd34")
-    assert dict(found[0]["attributes"]) == {"user": '{"id":7}'}
+    assert dict(found[0]["attributes"]) == {"user.id": "7"}
     assert dict(found[7]["attributes"]) == {"b": "true"}
 
 
