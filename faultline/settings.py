@@ -105,6 +105,18 @@ class Otlp(_Group):
     )
 
 
+class Fields(_Group):
+    """Own names of the fields of JSON log records, before those that are known; `a.b` is field b of object a."""
+
+    time: TextList = Field((), description="Fields that hold the time.")
+    severity: TextList = Field((), description="Fields that hold the level.")
+    message: TextList = Field((), description="Fields that hold the message.")
+    service: TextList = Field((), description="Fields that hold the service.")
+    component: TextList = Field((), description="Fields that hold the logger, class or program.")
+    trace_id: TextList = Field((), description="Fields that hold the trace id.")
+    span_id: TextList = Field((), description="Fields that hold the span id.")
+
+
 class Parsing(_Group):
     """How log lines become records and templates."""
 
@@ -192,6 +204,7 @@ class Settings(BaseSettings):
     store: str = Field("./faultline-data", min_length=1, description="Where the tables live: a folder or a URL.")
     kafka: Kafka = Kafka()
     otlp: Otlp = Otlp()
+    fields: Fields = Fields()
     parsing: Parsing = Parsing()
     windows: Windows = Windows()
     commit: Commit = Commit()

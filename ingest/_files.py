@@ -4,11 +4,12 @@ import logging
 import os
 import resource
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ingest._discover import looks_binary, printable, service_of_file, unpacked_name, walk
+from ingest._fields import Names
 from ingest._parquet import ParquetReader
 from ingest._readers import Clock, CsvReader, Reader, TextReader, Unsupported
 from ingest._tables import Ints
@@ -55,7 +56,8 @@ class FilesSource:
     With `once`, files are read to their end as they are now; rows were observed when the file was last written.
     Compressed files (gzip, bzip2, xz, zstd) and those in UTF-16 are then read as the text they hold, of at most
     `max_unpacked` bytes. Otherwise files are followed, new ones are found, and rotated ones read to their end; rows are
-    observed as they are read. `service` names the service of all files (otherwise: the record, or the file name).
+    observed as they are read. `service` names the service of all files (otherwise: the record, or the file name);
+    `fields` are own names of the fields of JSON records (meaning -> names).
     Raises SourceError if a path does not exist. A position the file no longer reaches is logged, listed in `skipped`,
     and the rest goes on.
     """
@@ -68,6 +70,7 @@ class FilesSource:
         *,
         once: bool = False,
         service: str | None = None,
+        fields: Mapping[str, Sequence[str]] | None = None,
         future_s: float | None = FUTURE_S,
         max_unpacked: int = MAX_UNPACKED,
         clock: Callable[[], float] = time.time,
@@ -78,6 +81,7 @@ class FilesSource:
             if not os.path.lexists(path):
                 raise SourceError(f"no such file or folder: {path}")
         self._once, self._service, self._future_s, self._clock = once, service, future_s, clock
+        self._names = Names(fields)
         self._tracked: dict[str, _Tracked] = {}
         self._skipped: dict[Path, str] = {}
         self._refused: dict[Path, tuple[int, int]] = {}  # size and mtime of files that could not be read as they were
@@ -170,7 +174,7 @@ class FilesSource:
                 return CsvReader(file, partition, service or "unknown")
             if looks_binary(file.head(4096)):
                 raise Unsupported("looks binary")
-            return TextReader(suffix, file, partition, service)
+            return TextReader(suffix, file, partition, service, self._names)
         except (Unsupported, OSError):
             file.close()
             raise

@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+from ingest._fields import Names
 from ingest._files import FUTURE_S, latest_us
 from ingest._formats import AUTO
 from ingest._kafka_codec import MAX_BATCH, bound
@@ -54,7 +55,8 @@ class KafkaSource:
     A message holds one record or many, separated by newlines; its key or `service` header names their service.
     `instance` is the static membership id of this worker (a restarted worker then gets its partitions back at once).
     `options` go to kafka-python as they are (security). With `once` it stops at the end offsets seen first.
-    `formats` names what the messages of a topic hold (`FORMATS`); others tell by themselves. A record batch that
+    `formats` names what the messages of a topic hold (`FORMATS`); others tell by themselves; `fields` are own
+    names of the fields of JSON records (meaning -> names). A record batch that
     decompresses to more than `max_batch` bytes is a dead letter. Raises SourceError if no broker answers.
 
     A topic that is deleted and made anew is noticed by its id, at most 5 s later: kafka-python fetches by name, so if
@@ -73,6 +75,7 @@ class KafkaSource:
         once: bool = False,
         options: Mapping[str, Any] | None = None,
         formats: Mapping[str, str] | None = None,
+        fields: Mapping[str, Sequence[str]] | None = None,
         max_batch: int = MAX_BATCH,
         future_s: float | None = FUTURE_S,
         clock: Callable[[], float] = time.time,
@@ -82,7 +85,7 @@ class KafkaSource:
         if group and instance:
             self._config["group_instance_id"] = instance
         self._topics, self._group, self._once = tuple(topics), group, once
-        self._formats, self._max_batch = dict(formats or {}), max_batch
+        self._formats, self._names, self._max_batch = dict(formats or {}), Names(fields), max_batch
         self._future_s, self._clock = future_s, clock
         self._assigned: dict[Any, _Assigned] = {}  # by kafka's TopicPartition
         self._moved: set[Any] = set()  # partitions the group gave us since we last looked
@@ -236,7 +239,7 @@ class KafkaSource:
             first, last = held.next, held.end
             fresh = [m for m in messages if m.offset >= first and (last is None or m.offset < last)]
             format = self._formats.get(where.topic, AUTO)
-            topic = Topic(held.partition, where.topic, self._clock, limit, format)
+            topic = Topic(held.partition, where.topic, self._clock, limit, format, self._names)
             for batch in batches(topic, fresh, held.next):
                 held.next = batch.next
                 found.append(batch)

@@ -9,6 +9,7 @@ import pyarrow as pa
 import telemetry
 from ingest import _csv
 from ingest._decode import Stream, decode, sniff
+from ingest._fields import DEFAULT, Names
 from ingest._json import Envelope
 from ingest._tables import DeadLetters, build, origin
 from ingest._textfile import MAX_LINES, TextFile
@@ -54,8 +55,10 @@ class Unsupported(Exception):
 class TextReader:
     """Raw lines and JSON lines. Position: byte offset of the next line."""
 
-    def __init__(self, suffix: str, file: TextFile, partition: Partition, service: str | None) -> None:
-        self.partition, self._file, self._service = partition, file, service
+    def __init__(
+        self, suffix: str, file: TextFile, partition: Partition, service: str | None, names: Names = DEFAULT
+    ) -> None:
+        self.partition, self._file, self._service, self._names = partition, file, service, names
         first = file.first_line()
         if suffix == ".json" and first.strip() in ("{", "["):
             raise Unsupported("one JSON document, want one record a line")
@@ -92,6 +95,7 @@ class TextReader:
             np.full(count, clock.observed_us),
             lines.notes,
             clock.latest_us,
+            self._names,
         )
         self._line += count
         return decode(lines.text, envelope, self._stream).batch(envelope, start, chunk.next)

@@ -5,7 +5,7 @@ import select
 import sys
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import IO
 
 import numpy as np
@@ -13,6 +13,7 @@ import pyarrow as pa
 import xxhash
 
 from ingest._decode import Stream, decode, sniff
+from ingest._fields import Names
 from ingest._files import FUTURE_S, latest_us
 from ingest._json import Envelope
 from ingest._text import MAX_LINE, Lines, cut_line, split_lines
@@ -34,12 +35,14 @@ class StdinSource:
         stream: IO[bytes] | None = None,
         *,
         service: str | None = None,
+        fields: Mapping[str, Sequence[str]] | None = None,
         future_s: float | None = FUTURE_S,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._fd = (stream or sys.stdin.buffer).fileno()
         self._partition = Partition(f"stdin:{uuid.uuid4().hex}", "stdin")
         self._service, self._future_s, self._clock = service, future_s, clock
+        self._names = Names(fields)
         self._buffer = b""
         self._dropped, self._digest = 0, xxhash.xxh3_128()  # of a line longer than a block: bytes let go, hash of them
         self._position = self._line = 0
@@ -142,6 +145,7 @@ class StdinSource:
             np.full(count, round(now * 1e6)),
             lines.notes,
             latest_us(now, self._future_s),
+            self._names,
         )
         return decode(lines.text, envelope, self._stream or Stream.RAW).batch(envelope, start, self._position)
 

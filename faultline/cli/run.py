@@ -133,11 +133,11 @@ def _open_source(settings: "Settings", kind: str, paths: tuple[Path, ...], servi
         from ingest import FilesSource
 
         _raise_file_limit()
-        return FilesSource(paths, once=once, service=service)
+        return FilesSource(paths, once=once, service=service, fields=settings.fields.model_dump())
     if kind == "stdin":
         from ingest import StdinSource
 
-        return StdinSource(service=service)
+        return StdinSource(service=service, fields=settings.fields.model_dump())
     return _open_otlp(settings, once) if kind == "otlp" else _open_kafka(settings, once)
 
 
@@ -166,6 +166,7 @@ def _open_kafka(settings: "Settings", once: bool) -> "Source":
         once=once,
         options=kafka.options(),
         formats=kafka.formats,
+        fields=settings.fields.model_dump(),
         max_batch=kafka.max_batch_bytes,
     )
 
