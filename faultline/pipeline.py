@@ -152,6 +152,8 @@ class Pipeline:
         settings, lateness = self._settings.parser(), round(self._settings.windows.allowed_lateness_s * 1e6)
         snapshot = self._writer.restore(component(partition.app_id), STATE_VERSION)
         if snapshot is None:
+            if settings.frozen:
+                log.warning("parsing.frozen is on and nothing was learnt of this input", partition=partition.app_id)
             return PartitionWorker(partition, Parser(settings), lateness)
         log.info("partition restored", partition=partition.app_id, position=snapshot.position)
         return PartitionWorker.restore(

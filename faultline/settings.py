@@ -134,6 +134,11 @@ class Parsing(_Group):
     max_clusters: int = Field(
         20_000, ge=16, le=1_000_000, description="Templates a service may have; further ones overflow into `<*>`."
     )
+    frozen: bool = Field(
+        False,
+        description="Learn no templates: messages that fit none learnt so far in their partition are counted as `<*>`. "
+        "What was turned away can be learnt once this is off again.",
+    )
 
 
 class Windows(_Group):

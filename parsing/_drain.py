@@ -14,14 +14,18 @@ from telemetry import WILDCARD
 class DrainEngine:
     """Groups masked messages into clusters numbered from 1 in order of appearance."""
 
-    def __init__(self, similarity: float, depth: int, max_clusters: int) -> None:
+    def __init__(self, similarity: float, depth: int, max_clusters: int, frozen: bool = False) -> None:
         self._drain = Drain(sim_th=similarity, depth=depth, param_str=WILDCARD)
         self._max_clusters = max_clusters
+        self._frozen = frozen
 
     def learn(self, tokens: Sequence[str]) -> tuple[int, list[tuple[int, str]]]:
         """Return the cluster of a message, and that cluster with its template, having learnt from the message."""
         words = "".join(WILDCARD if is_place(token) else token for token in tokens).split(" ") if tokens else []
         drain = self._drain
+        if self._frozen:
+            known = drain.tree_search(drain.root_node, words, 1.0, True)  # equal but for what is a parameter
+            return (known.cluster_id if known else OVERFLOW), []
         cluster = drain.tree_search(drain.root_node, words, drain.sim_th, False)
         if cluster is None:
             if drain.clusters_counter >= self._max_clusters:

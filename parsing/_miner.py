@@ -47,8 +47,8 @@ def _engine(settings: ParserSettings) -> Engine:
     if settings.engine == "drain3":
         from parsing._drain import DrainEngine
 
-        return DrainEngine(settings.similarity, settings.depth, settings.max_clusters)
-    return SkeletonEngine(settings.max_clusters)
+        return DrainEngine(settings.similarity, settings.depth, settings.max_clusters, settings.frozen)
+    return SkeletonEngine(settings.max_clusters, settings.frozen)
 
 
 class Miner:
@@ -58,6 +58,7 @@ class Miner:
         self._engine = _engine(settings)
         self._masks = compile_masks(settings.masks)
         self._max_fingerprints = settings.max_fingerprints
+        self._frozen = settings.frozen
         self._clock = 0
         self.templates = Templates()  # changed templates get a new number
         self._cluster_template: Ints = np.zeros(_FIRST_SIZE, np.int64)
@@ -140,7 +141,9 @@ class Miner:
 
     def _forget(self) -> None:
         """Forget the half of the shapes that was not seen for longest."""
-        kept = np.sort(np.argsort(self._last_used[: self._count], kind="stable")[self._count // 2 :])
+        self._keep(np.sort(np.argsort(self._last_used[: self._count], kind="stable")[self._count // 2 :]))
+
+    def _keep(self, kept: Ints) -> None:
         self._count = len(kept)
         for one in (self._slot_key, self._slot_cluster, self._last_used):
             one[: self._count] = one[kept]
@@ -160,6 +163,7 @@ class Miner:
         """Return the whole state as JSON."""
         return {
             "engine": self._engine.snapshot(),
+            "frozen": self._frozen,
             "clock": self._clock,
             "templates": [self.templates.texts[int(one)] for one in self._cluster_template[: self._clusters]],
             "keys": self._slot_key[: self._count].tolist(),
@@ -176,7 +180,10 @@ class Miner:
         self._slot_key = _padded(np.array(saved["keys"], np.uint64))
         self._slot_cluster = _padded(np.array(saved["clusters"], np.int64))
         self._last_used = _padded(np.array(saved["used"], np.int64))
-        self._rebuild_index()
+        if saved.get("frozen") and not self._frozen:  # what was turned away may be learnt now
+            self._keep(np.flatnonzero(self._slot_cluster[: self._count] != OVERFLOW))
+        else:
+            self._rebuild_index()
 
 
 def _padded(values: NDArray[Any]) -> NDArray[Any]:

@@ -19,8 +19,9 @@ class ParserSettings:
     from the observed time (a file's date). `timezone`: IANA name for times that state no zone. `service`: for lines
     whose source names none. `masks`: regular expressions (RE2 syntax) whose matches are always parameters.
     `max_clusters`: templates a service may have before further ones fall into the overflow template `<*>`.
-    `max_fingerprints`: known message shapes kept in memory a service. `similarity`, `depth`: Drain's (share of equal
-    tokens; tree depth), used by the engine "drain3". Raises SettingsError on a value that cannot be.
+    `frozen`: learn no template; messages that fit none so far fall into `<*>`. `max_fingerprints`: known message
+    shapes kept in memory a service. `similarity`, `depth`: Drain's (share of equal tokens; tree depth), used by the
+    engine "drain3". Raises SettingsError on a value that cannot be.
     """
 
     format: str = "auto"
@@ -29,6 +30,7 @@ class ParserSettings:
     service: str | None = None
     masks: tuple[str, ...] = ()
     max_clusters: int = 20_000
+    frozen: bool = False
     max_fingerprints: int = 200_000
     similarity: float = 0.4
     depth: int = 4

@@ -61,8 +61,8 @@ class _Shape:
 class SkeletonEngine:
     """Groups tokens of masked messages into clusters numbered from 1 in order of appearance."""
 
-    def __init__(self, max_clusters: int) -> None:
-        self._max_clusters = max_clusters
+    def __init__(self, max_clusters: int, frozen: bool = False) -> None:
+        self._max_clusters = 0 if frozen else max_clusters
         self._shapes: dict[Words, _Shape] = {}
         self._alive: dict[int, _Cluster] = {}  # by the number of the last member, in order of making
         self._count = 0

@@ -53,7 +53,7 @@ class Templates:
 
 def with_tail(text: str) -> str:
     """Return the template of a record whose first line has the template `text` and that has continuation lines."""
-    return f"{text} {WILDCARD}".strip()
+    return WILDCARD if text == WILDCARD else f"{text} {WILDCARD}".strip()
 
 
 def _room(array: NDArray[Any], size: int) -> NDArray[Any]:
