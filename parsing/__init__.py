@@ -9,6 +9,19 @@ code, and only unseen ones reach the engine that learns templates. Nothing depen
 from parsing._layouts import NAMED_FORMATS
 from parsing._lines import PARSED_LINES, explain, parse_lines
 from parsing._parser import FORMAT_VERSION, Parser
+from parsing._redact import REDACTIONS, Redactor
+from parsing._secrets import KINDS as REDACTION_KINDS
 from parsing._settings import ParserSettings
 
-__all__ = ["FORMAT_VERSION", "NAMED_FORMATS", "PARSED_LINES", "Parser", "ParserSettings", "explain", "parse_lines"]
+__all__ = [
+    "FORMAT_VERSION",
+    "NAMED_FORMATS",
+    "PARSED_LINES",
+    "REDACTIONS",
+    "REDACTION_KINDS",
+    "Parser",
+    "ParserSettings",
+    "Redactor",
+    "explain",
+    "parse_lines",
+]

@@ -36,6 +36,7 @@ _DAY = r"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*"
 _DATE = rf"\b(?:{_DAY},? )?{_MONTH} +\d{{1,2}} \d\d:\d\d:\d\d(?: [A-Z]{{3,4}})?(?: \d{{4}})?\b"
 _BETWEEN = r"\s\"'`<>()\[\]{},;|"  # ends a URL or a path
 _TEXT_MASKS = (  # with a text without which none can match
+    ("<redacted:", re.compile(r"<redacted:[a-z_]+>"), WILDCARD),
     ("://", re.compile(rf"\b[A-Za-z][A-Za-z0-9+-]{{0,20}}://[^{_BETWEEN}]+(?<![.:])"), WILDCARD),
     ("?", re.compile(rf"(?<![^\s\"'=(\[])/[^{_BETWEEN}?]{{0,500}}\?[^{_BETWEEN}]*"), WILDCARD),
     ("\\", re.compile(rf"(?<![\w\\])(?:[A-Za-z]:)?\\[\w?\\](?:[^{_BETWEEN}:]| (?=[^\s\\:]+\\))*(?<!\.)"), WILDCARD),
