@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 from telemetry import LINES, SourceError
 
 if TYPE_CHECKING:
-    from parsing import ParserSettings
+    from parsing import ParserSettings, Redactor
     from telemetry import Batch
 
 Ints = npt.NDArray[np.int64]
@@ -39,7 +39,11 @@ class ParsedFile:
 
 
 def parse_file(
-    path: Path, service: str | None, settings: "ParserSettings", on_lines: Callable[[int], None] = lambda _: None
+    path: Path,
+    service: str | None,
+    settings: "ParserSettings",
+    on_lines: Callable[[int], None] = lambda _: None,
+    redactor: "Redactor | None" = None,
 ) -> ParsedFile:
     """Parse a log file to its end; `on_lines` is told how many lines were read so far.
 
@@ -51,11 +55,12 @@ def parse_file(
 
     if path == STDIN:
         with _spooled() as copy:
-            return parse_file(copy, service, settings, on_lines)
+            return parse_file(copy, service, settings, on_lines, redactor)
     starts = _line_starts(path)
     parser = Parser(settings)
     notes: Counter[str] = Counter()
-    rows = parse_lines(_lines(path, service, starts, on_lines, notes), parser)
+    lines = _lines(path, service, starts, on_lines, notes)
+    rows = parse_lines(map(redactor.lines, lines) if redactor else lines, parser)
     if not len(rows):
         raise SourceError(f"cannot parse {path}: it holds no line that is not blank")
     noted = notes["faultline.truncated"], notes["faultline.escaped"]

@@ -4,11 +4,13 @@ Labels are bounded: partitions and reasons beyond a limit share the label "other
 metrics without end. Totals by partition are those of the ledger, over all runs and not of this process alone.
 """
 
+import collections
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import MappingProxyType
 from typing import Protocol
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -79,9 +81,17 @@ class OwnMetrics:
         self.beat()
         self._commits.observe(seconds)
 
-    def account(self, source: str, partition: int, counts: Counts, watermark_us: int | None) -> None:
-        """Publish a partition's running totals and its event-time watermark (us since the epoch)."""
-        self._partitions.set(f"{source}/{partition}", [getattr(counts, fate) for fate in _FATES], watermark_us)
+    def account(
+        self,
+        source: str,
+        partition: int,
+        counts: Counts,
+        watermark_us: int | None,
+        redacted: Mapping[str, int] = MappingProxyType({}),
+    ) -> None:
+        """Publish a partition's running totals, its event-time watermark (us since the epoch), redactions by kind."""
+        totals = [getattr(counts, fate) for fate in _FATES]
+        self._partitions.set(f"{source}/{partition}", totals, watermark_us, redacted)
 
     def rejected(self, reason: str, units: int) -> None:
         """Count `units` input units that became dead letters for `reason`."""
@@ -137,11 +147,13 @@ class _Partitions(Collector):
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._seen: dict[str, tuple[list[int], int | None]] = {}
+        self._redacted: dict[str, dict[str, int]] = {}
 
-    def set(self, name: str, totals: list[int], watermark_us: int | None) -> None:
+    def set(self, name: str, totals: list[int], watermark_us: int | None, redacted: Mapping[str, int]) -> None:
         """Replace what is known of a partition."""
         with self._lock:
             self._seen[name] = totals, watermark_us
+            self._redacted[name] = dict(redacted)
 
     def collect(self) -> Iterator[Metric]:
         """Yield the metric families, as prometheus_client asks for them."""
@@ -158,6 +170,17 @@ class _Partitions(Collector):
                 lag.add_metric([name], time.time() - watermark_us / 1e6)
         yield records
         yield lag
+        yield self._redactions()
+
+    def _redactions(self) -> Metric:
+        redacted = CounterMetricFamily(
+            "faultline_redacted", "Secrets and personal data replaced, by kind.", labels=["kind"]
+        )
+        with self._lock:
+            total = sum((collections.Counter(one) for one in self._redacted.values()), collections.Counter())
+        for kind, count in sorted(total.items()):
+            redacted.add_metric([kind], count)
+        return redacted
 
     def _bounded(self) -> Iterator[tuple[str, list[int], int | None]]:
         """Yield the first partitions one by one, and what is beyond the limit as one: summed, with the oldest time."""

@@ -7,7 +7,7 @@ correlator follows in a thread of its own, by what the tables say, so rows never
 
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -45,6 +45,8 @@ class Accounting:
     partitions: dict[str, Counts] = field(default_factory=dict)
     skipped: list[tuple[str, str]] = field(default_factory=list)
     seconds: float = 0.0
+    redacted: dict[str, int] = field(default_factory=dict)
+    """Texts replaced, by kind."""
 
     @property
     def total(self) -> Counts:
@@ -99,7 +101,8 @@ class Pipeline:
     def accounting(self) -> Accounting:
         """Totals so far, uncommitted rows included."""
         counts = {worker.partition.app_id: worker.counts for worker in self._workers.values()}
-        return Accounting(counts, list(self._source.skipped))
+        redacted = sum((Counter(worker.redacted) for worker in self._workers.values()), Counter())
+        return Accounting(counts, list(self._source.skipped), redacted=dict(sorted(redacted.items())))
 
     def step(self) -> None:
         """Take partitions over where the assignment changed, then read once and process what came."""
@@ -150,14 +153,20 @@ class Pipeline:
         from parsing import Parser
 
         settings, lateness = self._settings.parser(), round(self._settings.windows.allowed_lateness_s * 1e6)
+        redactor = self._settings.redactor()
         snapshot = self._writer.restore(component(partition.app_id), STATE_VERSION)
         if snapshot is None:
             if settings.frozen:
                 log.warning("parsing.frozen is on and nothing was learnt of this input", partition=partition.app_id)
-            return PartitionWorker(partition, Parser(settings), lateness)
+            return PartitionWorker(partition, Parser(settings), lateness, redactor=redactor)
         log.info("partition restored", partition=partition.app_id, position=snapshot.position)
         return PartitionWorker.restore(
-            partition, snapshot.position, snapshot.payload, lateness, lambda data: Parser.restore(data, settings)
+            partition,
+            snapshot.position,
+            snapshot.payload,
+            lateness,
+            lambda data: Parser.restore(data, settings),
+            redactor,
         )
 
     def _let_time_pass(self) -> None:
@@ -254,7 +263,8 @@ class Pipeline:
                 self._own.rejected(reason, count)
         self._own.observe_commit(time.monotonic() - self._flushed_at)
         for worker in moved:
-            self._own.account(worker.partition.source, worker.partition.number, worker.counts, worker.watermark)
+            origin = worker.partition.source, worker.partition.number
+            self._own.account(*origin, worker.counts, worker.watermark, worker.redacted)
 
 
 def component(app_id: str) -> str:
@@ -277,6 +287,7 @@ def _ledger(workers: Iterable[PartitionWorker]) -> pa.Table:
             "next": worker.position,
             "watermark": worker.watermark,
             "closed": worker.closed,
+            "redacted": sorted(worker.redacted.items()) or None,
             **vars(worker.counts),
         }
         for worker in workers

@@ -19,7 +19,7 @@ from telemetry import SettingsError
 
 if TYPE_CHECKING:
     import storage
-    from parsing import ParserSettings
+    from parsing import ParserSettings, Redactor
 
 DEFAULT_FILE = "faultline.toml"
 CONFIG_VARIABLE = "FAULTLINE_CONFIG"
@@ -44,6 +44,19 @@ Format = Literal[
     "otlp_traces",
     "prometheus",
     "remote_write",
+]
+
+
+RedactionKind = Literal[
+    "private_key",
+    "password",
+    "jwt",
+    "token",
+    "api_key",
+    "secret",
+    "email",
+    "card",
+    "iban",
 ]
 
 
@@ -141,6 +154,21 @@ class Parsing(_Group):
     )
 
 
+class Redaction(_Group):
+    """Secrets and personal data, replaced by `<redacted:KIND>` before anything is parsed, stored or rejected."""
+
+    enabled: bool = Field(True, description="Whether to redact what `run` reads. `parse` has a flag of its own.")
+    kinds: Annotated[tuple[RedactionKind, ...], NoDecode, BeforeValidator(_split)] = Field(
+        get_args(RedactionKind),
+        description="What to look for: fields and URLs with a `password`; a `private_key`, `jwt`, `token` in an "
+        "authorization or cookie header; an `api_key` of well-known shape; fields named `secret`, token and the like; "
+        "`email` addresses; `card` and `iban` numbers whose checksum is right.",
+    )
+    patterns: tuple[str, ...] = Field(
+        (), description="Regular expressions (RE2 syntax) of your own; what they match is of kind `custom`."
+    )
+
+
 class Windows(_Group):
     """Event-time windows, in which detectors see the world."""
 
@@ -211,6 +239,7 @@ class Settings(BaseSettings):
     otlp: Otlp = Otlp()
     fields: Fields = Fields()
     parsing: Parsing = Parsing()
+    redaction: Redaction = Redaction()
     windows: Windows = Windows()
     commit: Commit = Commit()
     retention: Retention = Retention()
@@ -235,6 +264,12 @@ class Settings(BaseSettings):
         from parsing import ParserSettings
 
         return ParserSettings(**self.parsing.model_dump())
+
+    def redactor(self) -> "Redactor | None":
+        """Return a redactor for one partition, None where redaction is off. Raises SettingsError for a bad pattern."""
+        from parsing import Redactor
+
+        return Redactor(self.redaction.kinds, self.redaction.patterns) if self.redaction.enabled else None
 
 
 Sources = Sequence[tuple[str, Mapping[str, Any]]]

@@ -15,6 +15,12 @@ _PARTITIONS = """
         max(late) as late, max(watermark) as watermark, max(time) as committed, bool_or(closed) as ended
     from ledger group by app_id order by source, "partition", app_id
 """
+_REDACTED = """
+    select kind, sum(redacted[kind])::bigint as count
+    from (select redacted, unnest(map_keys(redacted)) as kind from ledger where redacted is not null
+          qualify row_number() over (partition by app_id order by read desc, time desc) = 1)
+    group by kind order by kind
+"""
 _OPEN = "select count(*) from incidents where status <> 'resolved'"
 _DETECTED = "select make_timestamptz(max(position)) from raw_state where component = ?"
 
@@ -29,6 +35,7 @@ class Status:
     partitions: list[dict[str, Any]]
     tables: list[dict[str, Any]]
     balanced: bool
+    redacted: dict[str, int]  # secrets and personal data replaced, by kind
     open_incidents: int
     detected_until: datetime | None
 
@@ -47,6 +54,7 @@ def read_status(store: "Store") -> Status:
             partitions=partitions,
             tables=[vars(table) for table in store.describe()],
             balanced=all(_balanced(row) for row in partitions),
+            redacted={row["kind"]: row["count"] for row in reader.query(_REDACTED).to_pylist()},
             open_incidents=int(_scalar(reader, _OPEN)),
             detected_until=_scalar(reader, _DETECTED, CORRELATOR),
         )

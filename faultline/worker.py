@@ -19,7 +19,7 @@ import telemetry
 from telemetry import Batch, CorruptState, Partition
 
 if TYPE_CHECKING:
-    from parsing import Parser
+    from parsing import Parser, Redactor
 
 STATE_VERSION = 1
 _NO_TIME = -(2**62)
@@ -100,6 +100,7 @@ class _Held:
     spans: pa.Table = field(default_factory=telemetry.SPANS.empty_table)
     dead_letters: pa.Table = field(default_factory=telemetry.DEAD_LETTERS.empty_table)
     lines: pa.Array = field(default_factory=lambda: pa.array([], pa.int64()))
+    redactions: pa.Table = field(default_factory=telemetry.REDACTIONS.empty_table)
 
     @property
     def units(self) -> int:
@@ -114,14 +115,20 @@ class PartitionWorker:
     """
 
     def __init__(
-        self, partition: Partition, parser: "Parser", lateness_us: int, clock: Callable[[], float] = time.time
+        self,
+        partition: Partition,
+        parser: "Parser",
+        lateness_us: int,
+        clock: Callable[[], float] = time.time,
+        redactor: "Redactor | None" = None,
     ) -> None:
         self.partition = partition
         self._clock = clock
         self.position = 0
         self.closed = False
         self.counts = Counts()
-        self._parser = parser
+        self.redacted: dict[str, int] = {}  # texts so far, by kind
+        self._parser, self._redactor = parser, redactor
         self._lateness_us = lateness_us
         self._clocks: dict[str, EventClock] = {}  # by kind of row, from its first row on
         self._floor: int | None = None  # event time that has passed although nothing came
@@ -129,9 +136,12 @@ class PartitionWorker:
 
     def process(self, batch: Batch) -> dict[str, pa.Table]:
         """Return the rows that are complete after this batch, by table name."""
+        redactions = telemetry.REDACTIONS.empty_table()
+        if self._redactor:
+            batch, redactions = self._redactor.clean(batch)
         parsed = self._parser.process(batch.lines, batch.next, batch.closed)
         self.closed = batch.closed
-        arrived = _Held(batch.metrics, batch.spans, batch.dead_letters, batch.lines["offset"])
+        arrived = _Held(batch.metrics, batch.spans, batch.dead_letters, batch.lines["offset"], redactions)
         return self._release(parsed, arrived, batch.read, batch.filtered)
 
     def release(self) -> dict[str, pa.Table]:
@@ -160,6 +170,8 @@ class PartitionWorker:
             dead_lettered=pc.sum(letters["units"]).as_py() or 0,
             filtered=filtered + parsed.filtered,
         )
+        for kind, count in zip(*(ready.redactions[name].to_pylist() for name in ("kind", "count")), strict=True):
+            self.redacted[kind] = self.redacted.get(kind, 0) + count
         self.position = parsed.next
         return {name: table for name, table in rows.items() if len(table)}
 
@@ -207,23 +219,34 @@ class PartitionWorker:
         """Return the state that belongs to `position`: a JSON header, its length before it, and the parser's state."""
         clocks = {kind: [clock.high, clock.last] for kind, clock in self._clocks.items()}
         state = {"closed": self.closed, "counts": asdict(self.counts), "clocks": clocks, "floor": self._floor}
+        state["redacted"] = self.redacted
+        state["open_key"] = self._redactor.open_key(self.position) if self._redactor else 0
         header = orjson.dumps(state)
         return struct.pack("<I", len(header)) + header + self._parser.snapshot()
 
     @classmethod
     def restore(
-        cls, partition: Partition, position: int, payload: bytes, lateness_us: int, parser: Callable[[bytes], "Parser"]
+        cls,
+        partition: Partition,
+        position: int,
+        payload: bytes,
+        lateness_us: int,
+        parser: Callable[[bytes], "Parser"],
+        redactor: "Redactor | None" = None,
     ) -> "PartitionWorker":
         """Return the worker as it was at `position`. Raises CorruptState."""
         try:
             (length,) = struct.unpack_from("<I", payload)
             header = orjson.loads(payload[4 : 4 + length])
-            worker = cls(partition, parser(payload[4 + length :]), lateness_us)
+            worker = cls(partition, parser(payload[4 + length :]), lateness_us, redactor=redactor)
             worker.position, worker.closed = position, bool(header["closed"])
             worker.counts = Counts(**header["counts"])
             for kind, (high, last) in header["clocks"].items():
                 worker._clocks[kind] = EventClock(lateness_us, high, last)
             worker._floor = header["floor"]
+            worker.redacted = dict(header.get("redacted", {}))  # versions before redaction have none
+            if redactor:
+                redactor.resume(position, header.get("open_key", 0))
         except (struct.error, orjson.JSONDecodeError, KeyError, TypeError) as error:
             raise CorruptState(f"state of {partition.app_id} at {position}: {error}") from None
         return worker
@@ -260,12 +283,12 @@ def _split(held: _Held, arrived: _Held, position: int) -> tuple[_Held, _Held]:
         below = pc.less(rows["offset"], position)
         return rows.filter(below), rows.filter(pc.invert(below))
 
-    metrics, spans, letters = part("metrics"), part("spans"), part("dead_letters")
+    metrics, spans, letters, redactions = (part(n) for n in ("metrics", "spans", "dead_letters", "redactions"))
     lines = pa.chunked_array([held.lines, *_chunks(arrived.lines)], pa.int64())
     waiting = lines.filter(pc.greater_equal(lines, position)).combine_chunks()
     return (
-        _Held(metrics[0], spans[0], letters[0]),
-        _Held(metrics[1], spans[1], letters[1], waiting),
+        _Held(metrics[0], spans[0], letters[0], redactions=redactions[0]),
+        _Held(metrics[1], spans[1], letters[1], waiting, redactions[1]),
     )
 
 

@@ -17,10 +17,7 @@ import re2
 from parsing import _secrets
 from parsing._columns import Ints, Spans, one_chunk
 from parsing._secrets import CUSTOM, IBAN_LENGTHS, KIND_OF_NAME, KINDS, NAMES, Rule, check_pattern, mark
-from telemetry import Batch, SettingsError
-
-REDACTIONS = pa.schema([("offset", pa.int64()), ("kind", pa.string()), ("count", pa.int64())])
-"""How many texts of a kind were redacted at an input position."""
+from telemetry import REDACTIONS, Batch, SettingsError
 
 _KEY_LINES = 256
 """A private key that begins on a line of its own ends within so many lines, whether or not its last one comes."""

@@ -273,7 +273,7 @@ def is_card(data, begin, end, low, high):  # type: ignore[no-untyped-def]
     count, total = 0, 0
     for i in range(end - 1, begin - 1, -1):
         if _DIGIT[data[i]]:
-            digit = np.int64(data[i]) - 48
+            digit = int(data[i]) - 48
             if count % 2 == 1:
                 digit = digit * 2 - 9 if digit > 4 else digit * 2
             total += digit

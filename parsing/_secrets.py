@@ -114,8 +114,8 @@ _SHAPES = "|".join(
         r"|do[opr]_v1_\w+|SG\.[\w-]+\.[\w-]+|shp(?:at|ss)_\w+)",
     )
 )
-_EMAIL = r"[\w.%+'\-\x{80}-\x{10FFFF}]+@[\w.\-\x{80}-\x{10FFFF}]*\.[A-Za-z\x{80}-\x{10FFFF}]+"
-CARD_SHAPE = r"\d{13,19}|\d{4}([ -])\d{4}[ -]\d{4}[ -]\d{4}(?:[ -]\d{3})?|\d{4}[ -]\d{6}[ -]\d{4,5}"
+_EMAIL = r"(?:[\w.%+-]|[^\x00-\x7f])(?:[\w.%+'-]|[^\x00-\x7f])*@(?:[\w.-]|[^\x00-\x7f])*\.(?:[A-Za-z]|[^\x00-\x7f])+"
+CARD_SHAPE = r"(?:\d{13,19}|\d{4}([ -])\d{4}[ -]\d{4}[ -]\d{4}(?:[ -]\d{3}\b)?|\d{4}[ -]\d{6}[ -]\d{4,5})\b"
 IBAN_SHAPE = r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,4})?\b"
 BLOCK_ROW = rf"[A-Za-z0-9+/=\s]*{BLOCK_END}|[A-Za-z0-9+/]{{40,}}={{0,2}}|^\s*[A-Za-z0-9+/]+={{0,2}}\s*$"
 """What is redacted in a line of its own between the two marks of a private key."""

@@ -5,7 +5,16 @@ Field names are OpenTelemetry's. This package imports no other room; every other
 `FaultlineError` is the root of every error a user can meet.
 """
 
-from telemetry._batches import WINDOW_LOGS, WINDOW_METRICS, WINDOW_SPANS, Batch, Parsed, Partition, Window
+from telemetry._batches import (
+    REDACTIONS,
+    WINDOW_LOGS,
+    WINDOW_METRICS,
+    WINDOW_SPANS,
+    Batch,
+    Parsed,
+    Partition,
+    Window,
+)
 from telemetry._errors import (
     CorruptState,
     DecodeError,
@@ -60,6 +69,7 @@ __all__ = [
     "LOG_COUNTS",
     "METRICS",
     "RECIPE",
+    "REDACTIONS",
     "SPANS",
     "STATE",
     "SUSPECTS",

@@ -41,6 +41,10 @@ class Batch:
     closed: bool = False
 
 
+REDACTIONS = pa.schema([("offset", pa.int64()), ("kind", pa.string()), ("count", pa.int64())])
+"""How many texts of a kind were redacted at an input position."""
+
+
 @dataclass(frozen=True)
 class Parsed:
     """What parsing makes of lines: rows for the store, and the position up to which input is fully dealt with.

@@ -254,6 +254,7 @@ LEDGER = pa.schema(
         # Event time below which this partition has only late rows left; null: nothing with a time yet.
         pa.field("watermark", TIME),
         pa.field("closed", pa.bool_(), nullable=False),  # end of input reached
+        pa.field("redacted", pa.map_(pa.string(), pa.int64())),  # texts replaced so far, by kind; null: none
     ]
 )
 """One row a partition and commit, written after its data: read = stored + joined + dead_lettered + filtered.

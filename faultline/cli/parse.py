@@ -10,7 +10,7 @@ import click
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from parsing import ParserSettings
+    from faultline.settings import Settings
 
 
 @click.command()
@@ -30,9 +30,16 @@ if TYPE_CHECKING:
 )
 @click.option("--service", metavar="NAME", help="Service of the lines.  [default: the file's name]")
 @click.option("--year", type=int, help="Year of times that state none.  [default: by the file's date]")
+@click.option("--redact", is_flag=True, help="Replace secrets and personal data, as `run` does by default.")
 @click.option("--explain", is_flag=True, help="Print how the headers were read, and what was assumed about times.")
 def parse(
-    files: tuple[Path, ...], out: Path | None, header: str | None, service: str | None, year: int | None, explain: bool
+    files: tuple[Path, ...],
+    out: Path | None,
+    header: str | None,
+    service: str | None,
+    year: int | None,
+    redact: bool,
+    explain: bool,
 ) -> None:
     """Turn log files into one row a line: time, level, message, template.
 
@@ -57,21 +64,23 @@ def parse(
         raise click.UsageError("give -o OUT, --explain, or both")
     if out is not None:
         check_suffix(out)
-    parser = settings.load(flags={"parsing.format": header, "parsing.year": year}).parser()
+    flags = {"parsing.format": header, "parsing.year": year, "redaction.enabled": redact}
+    found = settings.load(flags=flags)
     with _result(out) as write:
         for path in files:
-            explanation = _parse(path, service, parser, write)
+            explanation = _parse(path, service, found, write)
             if explain:
                 click.echo(f"{path}\n{explanation}")
 
 
-def _parse(path: Path, service: str | None, parser: "ParserSettings", write: "Callable[[pa.Table], None]") -> str:
+def _parse(path: Path, service: str | None, settings: "Settings", write: "Callable[[pa.Table], None]") -> str:
     from faultline.cli._progress import Progress
     from faultline.lines import parse_file
 
     progress = Progress()
     try:
-        parsed = parse_file(path, service, parser, lambda count: progress.show(f"{path}: {count:,} lines"))
+        report = lambda count: progress.show(f"{path}: {count:,} lines")  # noqa: E731
+        parsed = parse_file(path, service, settings.parser(), report, settings.redactor())
     finally:
         progress.close()
     write(parsed.rows)

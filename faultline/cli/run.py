@@ -101,7 +101,7 @@ def _run(settings: "Settings", kind: str, paths: tuple[Path, ...], service: str 
     from faultline.pipeline import run_pipeline
     from storage import Store
 
-    settings.parser()  # a wrong setting ends the run here, before anything is opened
+    settings.parser(), settings.redactor()  # a wrong setting ends the run here, before anything is opened
     own, progress = OwnMetrics(), Progress(plain=once)
     server = own.serve(settings.metrics.port) if settings.metrics.port else None
     try:
@@ -188,6 +188,8 @@ def _print(accounting: "Accounting") -> None:
         f"read {total.read:,} = {total.stored:,} stored + {total.joined:,} joined"
         f" + {total.dead_lettered:,} dead-lettered + {total.filtered:,} filtered; late: {total.late:,} of the stored"
     )
+    if accounting.redacted:
+        click.echo(f"redacted: {', '.join(f'{count:,} {kind}' for kind, count in accounting.redacted.items())}")
     click.echo(f"{len(accounting.partitions)} partitions in {accounting.seconds:.1f} s")
 
 
@@ -199,6 +201,7 @@ def _print_json(accounting: "Accounting") -> None:
         {
             **vars(accounting.total),
             "partitions": partitions,
+            "redacted": accounting.redacted,
             "skipped": [{"path": path, "reason": why} for path, why in accounting.skipped],
             "seconds": round(accounting.seconds, 3),
         }

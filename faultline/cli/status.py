@@ -45,5 +45,7 @@ def _print(found: "Status") -> None:
     print_table(sizes, [[row[name] for name in sizes] for row in found.tables], title="Tables")
     click.echo()
     click.echo(f"account: {'balanced' if found.balanced else 'NOT BALANCED: rows are missing or doubled'}")
+    if found.redacted:
+        click.echo(f"redacted: {', '.join(f'{count:,} {kind}' for kind, count in found.redacted.items())}")
     click.echo(f"detected until: {utc(found.detected_until) if found.detected_until else '-'}")
     click.echo(f"open incidents: {found.open_incidents}")

@@ -1,5 +1,7 @@
 """Event time: what is late depends on the order of a partition's rows alone."""
 
+from random import Random
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -7,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from faultline.worker import Counts, EventClock, PartitionWorker
-from parsing import Parser
+from parsing import Parser, Redactor
 from telemetry import LINES, Batch, Partition
 
 S = 1_000_000
@@ -75,3 +77,32 @@ def test_a_rule_is_dated_by_its_record_whatever_the_batches(size: int):
 def test_totals_balance():
     assert Counts(read=10, stored=6, joined=1, dead_lettered=2, filtered=1).balanced
     assert not (Counts(read=10, stored=6) + Counts(read=1)).balanced
+
+
+def test_redactions_are_counted_once_wherever_a_worker_is_taken_over():
+    random = Random(2)
+    key = ["".join(random.choices("abcdefghABCDEFGH0123456789+/", k=64)) for _ in range(3)]
+    key = ["-----BEGIN PRIVATE" + " KEY-----", *key, "-----END PRIVATE" + " KEY-----"]
+    texts = ["2026-01-05 08:00:00 INFO a - hi bob@example.com", "  at password=hunter2", *key]
+    texts += ["2026-01-05 08:00:01 INFO a - Done", "2026-01-05 08:00:02 INFO a - mail x@example.com and y@example.org"]
+    whole = _worker()
+    rows = whole.process(_batch(texts, 0, len(texts), closed=True))
+    assert whole.redacted == {"email": 3, "password": 1, "private_key": 5}
+    for first in range(1, len(texts)):
+        before = _worker()
+        early = before.process(_batch(texts[:first], 0, first, closed=False))
+        after = PartitionWorker.restore(
+            PARTITION, before.position, before.snapshot(), 5 * S, Parser.restore, redactor=Redactor()
+        )
+        late = after.process(_batch(texts[after.position :], after.position, len(texts), closed=True))
+        assert after.redacted == whole.redacted
+        bodies = [body for part in (early, late) if "logs" in part for body in part["logs"]["body"].to_pylist()]
+        assert bodies == rows["logs"]["body"].to_pylist()
+
+
+def _worker() -> PartitionWorker:
+    return PartitionWorker(PARTITION, Parser(), 5 * S, redactor=Redactor())
+
+
+def _batch(texts: list[str], start: int, end: int, closed: bool) -> Batch:
+    return Batch(PARTITION, start, end, len(texts), lines=lines(texts, start), closed=closed)

@@ -22,9 +22,13 @@ DOMAINS = (
     "host.internal",
 )
 HEADS = (
-    "", "2026-01-05 08:00:00,123 INFO shop.Cart - ", "Jan  5 08:00:00 web-1 app[4711]: ", "[WARN] ",
-    '10.0.0.7 - - [05/Jan/2026:08:00:00 +0000] "GET /x HTTP/1.1" 200 17 ', "ts=2026-01-05T08:00:00Z level=info msg=",
-)  # fmt: skip
+    "",
+    "2026-01-05 08:00:00,123 INFO shop.Cart - ",
+    "Jan  5 08:00:00 web-1 app[4711]: ",
+    "[WARN] ",
+    '10.0.0.7 - - [05/Jan/2026:08:00:00 +0000] "GET /x HTTP/1.1" 200 17 ',
+    "ts=2026-01-05T08:00:00Z level=info msg=",
+)
 
 
 def word(rng: random.Random, size: int, letters: str = ALNUM) -> str:
@@ -41,18 +45,19 @@ def luhn(body: str) -> str:
 def card(rng: random.Random) -> str:
     start, size = rng.choice([("4", 16), ("51", 16), ("2300", 16), ("37", 15), ("6011", 16), ("3530", 16)])
     number = luhn(start + word(rng, size - 1 - len(start), string.digits))
-    if size == 15:
-        groups = [number[:4], number[4:10], number[10:]]
-    else:
-        groups = [number[i : i + 4] for i in range(0, 16, 4)]
+    groups = [number[:4], number[4:10], number[10:]] if size == 15 else [number[i : i + 4] for i in range(0, 16, 4)]
     return rng.choice(["", " ", "-"]).join(groups)
 
 
 def iban(rng: random.Random) -> str:
     country, body = rng.choice(
-        [("DE", word(rng, 18, string.digits)), ("GB", "NWBK" + word(rng, 14, string.digits)),
-         ("FR", word(rng, 23, string.digits)), ("NL", "ABNA" + word(rng, 10, string.digits))]
-    )  # fmt: skip
+        [
+            ("DE", word(rng, 18, string.digits)),
+            ("GB", "NWBK" + word(rng, 14, string.digits)),
+            ("FR", word(rng, 23, string.digits)),
+            ("NL", "ABNA" + word(rng, 10, string.digits)),
+        ]
+    )
     check = 98 - int("".join(str(int(c, 36)) for c in body + country + "00")) % 97
     number = f"{country}{check:02d}{body}"
     return number if rng.random() < 0.5 else " ".join(number[i : i + 4] for i in range(0, len(number), 4))
@@ -99,22 +104,63 @@ def email(rng: random.Random) -> str:
 
 
 SENTENCES = (
-    "{}", "found {} here", "value={}", '{{"note":"{}","n":1}}', "ends with {}", "<{}>", "({}), 3 left", "to:{}", "'{}'",
-)  # fmt: skip
-LOGIN = ("postgres://app:{}@db:5432/shop", "fetch https://bob:{}@repo.example.com/x.git", "redis://:{}@cache:6379/0",
-         "amqp://guest:{}@mq/%2f failed", "jdbc:mysql://root:{}@10.0.0.3/x")  # fmt: skip
+    "{}",
+    "found {} here",
+    "value={}",
+    '{{"note":"{}","n":1}}',
+    "ends with {}",
+    "<{}>",
+    "({}), 3 left",
+    "to:{}",
+    "'{}'",
+)
+LOGIN = (
+    "postgres://app:{}@db:5432/shop",
+    "fetch https://bob:{}@repo.example.com/x.git",
+    "redis://:{}@cache:6379/0",
+    "amqp://guest:{}@mq/%2f failed",
+    "jdbc:mysql://root:{}@10.0.0.3/x",
+)
 PASSWORD_FIELDS = (
-    "password={}", "user=bob password={} host=x", '{{"user":"bob","password":"{}"}}', "Passwd: {}", "DB_PASSWORD={}",
-    "{{'password': '{}', 'n': 1}}", "login?user=bob&password={}&next=/", "--password {} --verbose", "userPassword => {}",
-    "<password>{}</password>", '\\"passphrase\\":\\"{}\\"', "smtp_pass={}", 'spring.datasource.password="{}"',
-)  # fmt: skip
+    "password={}",
+    "user=bob password={} host=x",
+    '{{"user":"bob","password":"{}"}}',
+    "Passwd: {}",
+    "DB_PASSWORD={}",
+    "{{'password': '{}', 'n': 1}}",
+    "login?user=bob&password={}&next=/",
+    "--password {} --verbose",
+    "userPassword => {}",
+    "<password>{}</password>",
+    '\\"passphrase\\":\\"{}\\"',
+    "smtp_pass={}",
+    'spring.datasource.password="{}"',
+)
 SECRET_FIELDS = (
-    "api_key={}", "apikey: {}", '{{"client_secret":"{}"}}', "X-Api-Key: {}", "AWS_SECRET_ACCESS_KEY={}", "token={}",
-    "GET /v1/x?access_token={}&n=1", "accountKey={};Endpoint=x", "auth-token: {}", "{{'secret': '{}'}}", "--token {}",
-    'refreshToken="{}"', "signing_key = {}", "credentials: {}",
-)  # fmt: skip
-BEARERS = ("Authorization: Bearer {}", '"authorization": "Bearer {}"', "Authorization: Basic {}", "sent bearer {} to auth",
-           "Cookie: session={}; theme=dark", "Set-Cookie: sid={}; Path=/; HttpOnly", "authorization=Token {}")  # fmt: skip
+    "api_key={}",
+    "apikey: {}",
+    '{{"client_secret":"{}"}}',
+    "X-Api-Key: {}",
+    "AWS_SECRET_ACCESS_KEY={}",
+    "token={}",
+    "GET /v1/x?access_token={}&n=1",
+    "accountKey={};Endpoint=x",
+    "auth-token: {}",
+    "{{'secret': '{}'}}",
+    "--token {}",
+    'refreshToken="{}"',
+    "signing_key = {}",
+    "credentials: {}",
+)
+BEARERS = (
+    "Authorization: Bearer {}",
+    '"authorization": "Bearer {}"',
+    "Authorization: Basic {}",
+    "sent bearer {} to auth",
+    "Cookie: session={}; theme=dark",
+    "Set-Cookie: sid={}; Path=/; HttpOnly",
+    "authorization=Token {}",
+)
 
 
 def secret(rng: random.Random) -> str:
@@ -155,19 +201,39 @@ def private_key(rng: random.Random, lines: int = 14) -> list[str]:
 
 
 ORDINARY = (
-    "received block blk_-{d19} of size {d8} from /10.{d2}.{d2}.7", "GET /api/v1/items/{d6}?page={d2}&sort=price HTTP/1.1",
-    "unexpected token: '}}' at position {d4}", "Failed password for root from 10.0.{d2}.{d2} port {d4} ssh2",
-    "Access denied for user 'app'@'10.0.0.{d2}' (using password: YES)", "session-{d4} of user {w} opened by (uid={d2})",
-    "systemd: Started user@{d4}.service", "pulled image registry.local/{w}/{w}:v{d2}.{d2} in {d4}ms", "TTY=pts/{d2} ; PWD=/home/{w} ; USER=root",
-    "max_tokens={d4} prompt_tokens={d4} total={d4}", "checkpoint {x32} took {d4} ms at {d16} us", "trace {x32} span {x16} ok",
-    "java.lang.IllegalStateException: {w} at com.example.{w}.Main$1@{x8}", "authorization failed for role {w}: policy {d4}",
-    "commit {x40} by {w} merged into main", "lib {w}@{d2}.{d2}.{d2} resolved to {w}-{d2}.js", "key={w} value={d8} ttl={d4}s",
-    "secret {w}-tls not found in namespace {w}", "cookie jar has {d4} entries", "basic functionality of {w} restored",
-    "bearer of {w} has not changed since {d4}", "clone git@{w}.example.org:{w}/{w}.git", "ratio {d2}.{d16} of {d4}",
-    "token bucket {w}: {d4} left, refill {d2}/s", "epoch {d13} ns {d19} seq {d10}", "password changed for account {d6}",
-    "http://10.0.0.{d2}:8080/{w}?x={d4} answered 503", "API key rotated for tenant {d4}", "uuid {x8}-{x4}-{x4}-{x4}-{x12} done",
-    "pod {w}-{x10}-{x5} token: expired", "-----BEGIN CERTIFICATE-----", "mailbox {w} has {d4} messages, {d2} at {w}@localhost",
-)  # fmt: skip
+    "received block blk_-{d19} of size {d8} from /10.{d2}.{d2}.7",
+    "GET /api/v1/items/{d6}?page={d2}&sort=price HTTP/1.1",
+    "unexpected token: '}}' at position {d4}",
+    "Failed password for root from 10.0.{d2}.{d2} port {d4} ssh2",
+    "Access denied for user 'app'@'10.0.0.{d2}' (using password: YES)",
+    "session-{d4} of user {w} opened by (uid={d2})",
+    "systemd: Started user@{d4}.service",
+    "pulled image registry.local/{w}/{w}:v{d2}.{d2} in {d4}ms",
+    "TTY=pts/{d2} ; PWD=/home/{w} ; USER=root",
+    "max_tokens={d4} prompt_tokens={d4} total={d4}",
+    "checkpoint {x32} took {d4} ms at {d16} us",
+    "trace {x32} span {x16} ok",
+    "java.lang.IllegalStateException: {w} at com.example.{w}.Main$1@{x8}",
+    "authorization failed for role {w}: policy {d4}",
+    "commit {x40} by {w} merged into main",
+    "lib {w}@{d2}.{d2}.{d2} resolved to {w}-{d2}.js",
+    "key={w} value={d8} ttl={d4}s",
+    "secret {w}-tls not found in namespace {w}",
+    "cookie jar has {d4} entries",
+    "basic functionality of {w} restored",
+    "bearer of {w} has not changed since {d4}",
+    "clone git@{w}.example.org:{w}/{w}.git",
+    "ratio {d2}.{d16} of {d4}",
+    "token bucket {w}: {d4} left, refill {d2}/s",
+    "epoch {d13} ns {d19} seq {d10}",
+    "password changed for account {d6}",
+    "http://10.0.0.{d2}:8080/{w}?x={d4} answered 503",
+    "API key rotated for tenant {d4}",
+    "uuid {x8}-{x4}-{x4}-{x4}-{x12} done",
+    "pod {w}-{x10}-{x5} token: expired",
+    "-----BEGIN CERTIFICATE-----",
+    "mailbox {w} has {d4} messages, {d2} at {w}@localhost",
+)
 
 
 def ordinary(count: int, seed: int) -> list[str]:
