@@ -16,13 +16,15 @@ class Progress:
         self._terminal = sys.stderr.isatty()
         self._began = time.monotonic()
         self._last = 0.0
+        self._total = 0
 
     def __call__(self, done: int, total: int, label: str) -> None:
         """Show `done` of `total`; `label` says what was last."""
         now = time.monotonic()
-        if now - self._last < (_TERMINAL_S if self._terminal else _PLAIN_S) and done != total:
+        soon = now - self._last < (_TERMINAL_S if self._terminal else _PLAIN_S)
+        if soon and done != total and total == self._total:
             return
-        self._last = now
+        self._last, self._total = now, total
         text = f"{done}/{total} {label[:_LABEL]}" if total else label
         if self._terminal:
             filled = _WIDTH * done // total if total else 0

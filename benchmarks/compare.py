@@ -104,6 +104,8 @@ def compare(first: Path, second: Path) -> str:
     found = changes(a, b)
     lines = [f"A: {_about(a)}", f"B: {_about(b)}", ""]
     lines += [f"data of {task} differ" for task in _other_data(a, b)]
+    if a.meta["machine"] != b.meta["machine"]:
+        lines.append("machines differ: figures of time and memory are not to be compared")
     only = len(b.values.keys() ^ a.values.keys())
     lines.append(f"{len(found)} of {len(a.values.keys() & b.values.keys())} figures differ; {only} are in one only.")
     if found:

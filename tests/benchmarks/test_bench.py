@@ -18,6 +18,7 @@ import pytest
 from benchmarks import _bench
 from benchmarks._methods import GROUPS
 from benchmarks._plan import Plan
+from benchmarks._progress import Progress
 from benchmarks.compare import compare
 from benchmarks.tasks import task
 
@@ -144,6 +145,18 @@ def test_a_second_run_goes_on_where_the_first_stopped(bench_data: Path, report: 
     ]
     assert rows == again
     assert "0 of" in compare(report, report)
+
+
+def test_progress_says_at_once_what_was_kept(capsys: pytest.CaptureFixture[str]):
+    progress = Progress()
+    for done, total, label in ((0, 0, "reading"), (7, 9, "7 kept from an earlier run"), (8, 9, "a"), (9, 9, "b")):
+        progress(done, total, label)
+    progress.close()
+    assert [line.split("] ")[1] for line in capsys.readouterr().err.splitlines()] == [
+        "reading",
+        "7/9 7 kept from an earlier run",
+        "9/9 b",
+    ]
 
 
 def run_command(tmp_path: Path, *arguments: object, path: Path | None = None) -> subprocess.CompletedProcess[str]:

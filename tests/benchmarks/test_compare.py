@@ -60,6 +60,9 @@ def test_other_cases_claim_nothing_and_other_data_is_said(tmp_path: Path):
     b = written(tmp_path / "b", [PLACE.mean("x", {"c1": 1.0, "c3": 1.0})], other)
     assert [one.verdict for one in changes(read_report(a), read_report(b))] == ["no interval"]
     assert "data of rca differ" in compare(a, b)
+    assert "machines differ" not in compare(a, b)
+    elsewhere = written(tmp_path / "c", [], META | {"machine": META["machine"] | {"cores": 4}})
+    assert "machines differ" in compare(a, elsewhere)
 
 
 def test_a_folder_that_is_no_report(tmp_path: Path):
