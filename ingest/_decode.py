@@ -9,7 +9,8 @@ import pyarrow.compute as pc
 
 import telemetry
 from ingest import _fields
-from ingest._json import Envelope, JsonRows, check_depth, load
+from ingest._json import Envelope, JsonRows
+from ingest._load import check_depth, load
 from ingest._tables import DeadLetters, Ints, attributes, build, origin
 from ingest._text import TRUNCATED
 from ingest._times import Mask

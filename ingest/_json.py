@@ -1,20 +1,18 @@
 """JSON records to rows: logs, metric points (one, or a map of them) and spans, told apart by their keys."""
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import orjson
 import pyarrow as pa
 
 import telemetry
 from ingest import _fields, _times
+from ingest._limits import check_growth
 from ingest._tables import DeadLetters, Ints, attributes, build, origin
 from telemetry import DecodeError, Partition
 
-MAX_DEPTH = 64
 _LEVEL_NUMBERS = {  # bunyan and pino; below 10 syslog's, as in GELF
     10: "trace",
     20: "debug",
@@ -25,8 +23,6 @@ _LEVEL_NUMBERS = {  # bunyan and pino; below 10 syslog's, as in GELF
     **dict(enumerate(("emerg", "alert", "crit", "err", "warning", "notice", "info", "debug"))),
 }
 _STATUS = {0: "unset", 1: "ok", 2: "error"}
-_STEP = np.zeros(256, np.int8)  # what a byte does to the depth
-_STEP[[ord("["), ord("{")]], _STEP[[ord("]"), ord("}")]] = 1, -1
 _Row = tuple[int, str, dict[str, Any], _fields.Shape]
 _US = {"duration_us": 1.0, "duration_ms": 1e3, "duration_ns": 1e-3}
 
@@ -43,51 +39,6 @@ class Envelope:
     notes: Mapping[int, dict[str, str]]
     latest_us: int  # event times after this are in the future
     names: _fields.Names = _fields.DEFAULT  # what the fields of JSON records are called
-
-
-def load(text: str) -> Any:
-    """Return the value of a JSON text; NaN and infinities are read too. Raises DecodeError (bad_json, too_deep)."""
-    check_depth(text)
-    try:
-        return orjson.loads(text)
-    except orjson.JSONDecodeError as error:
-        first = error
-    try:  # control characters in strings, NaN, lone surrogates: loggers write them
-        return _mend(json.loads(text, strict=False, parse_int=_integer))
-    except (ValueError, RecursionError):
-        raise DecodeError("bad_json", f"not JSON: {first}") from None
-
-
-def _integer(text: str) -> int | float:
-    """Return an integer, or a float where 64 bits cannot hold it, as orjson does."""
-    value = float(text)
-    return int(text) if -(2**63) < value < 2**64 else value
-
-
-def check_depth(text: str) -> None:
-    """Raise DecodeError (too_deep) for a JSON text, or the beginning of one, nested deeper than any decoder bears."""
-    if text.count("{") + text.count("[") > MAX_DEPTH and _depth(text) > MAX_DEPTH:
-        raise DecodeError("too_deep", f"nested more than {MAX_DEPTH} deep")
-
-
-def _depth(text: str) -> int:
-    """Return how deep brackets outside of strings nest, in a text or the beginning of one."""
-    data = text.encode("utf-8", "surrogatepass").replace(rb"\\", b"  ").replace(rb"\"", b"  ")
-    marks = np.frombuffer(data, np.uint8)
-    step = _STEP[marks]
-    step[np.bitwise_xor.accumulate(marks == ord('"'))] = 0
-    return int(np.cumsum(step, dtype=np.int32).max(initial=0))
-
-
-def _mend(value: Any) -> Any:
-    """Replace lone surrogates, which no table can hold, by their escapes."""
-    if isinstance(value, str):
-        return value.encode("utf-8", "backslashreplace").decode()
-    if isinstance(value, list):
-        return [_mend(item) for item in value]
-    if isinstance(value, dict):
-        return {_mend(key): _mend(item) for key, item in value.items()}
-    return value
 
 
 class JsonRows:
@@ -190,7 +141,7 @@ class JsonRows:
 
     def metrics(self) -> pa.Table:
         """Return METRICS rows, in order."""
-        rows, names, values, counts = self._points()
+        rows, labels, names, values, counts = self._points()
         self.read += sum(counts)
         us, keep = self._usable(
             [row[:2] for row in rows], [row[2].get(row[3].keys.get("time", "")) for row in rows], counts
@@ -202,7 +153,7 @@ class JsonRows:
             _fields.service_of(row[2].get(row[3].keys.get("service", ""))) or self._services[row[0]] or "unknown"
             for row in rows
         ]
-        notes = attributes([_labels(record, shape) for _, _, record, shape in rows])
+        notes = attributes(labels)
         take = pa.array(owner)
         return build(
             telemetry.METRICS,
@@ -218,9 +169,10 @@ class JsonRows:
             },
         )
 
-    def _points(self) -> tuple[list[_Row], list[str], list[Any], list[int]]:
-        """Return metric records in order, the names and values of all their points, and how many each has."""
+    def _points(self) -> tuple[list[_Row], list[dict[str, str]], list[str], list[Any], list[int]]:
+        """Return metric records in order and their labels, names and values of all points, how many each has."""
         rows: list[_Row] = []
+        labels: list[dict[str, str]] = []
         names: list[str] = []
         values: list[Any] = []
         counts: list[int] = []
@@ -232,6 +184,9 @@ class JsonRows:
                     self.read += 1
                     self._reject(row[0], "bad_metric", "`metrics` is not an object with at least one point", row[1])
                     continue
+                if not self._fits(row, found := _labels(record, shape), len(points)):
+                    continue
+                labels.append(found)
                 names.extend(points)
                 values.extend(points.values())
                 counts.append(len(points))
@@ -239,8 +194,20 @@ class JsonRows:
                 names.append(_fields.text_of(record[shape.keys["metric"]]))
                 values.append(record[shape.keys["value"]])
                 counts.append(1)
+                labels.append(_labels(record, shape))
             rows.append(row)
-        return rows, names, values, counts
+        return rows, labels, names, values, counts
+
+    def _fits(self, row: _Row, labels: dict[str, str], count: int) -> bool:
+        """Whether labels that all points of a record share make no more of it than is allowed."""
+        size = sum(map(len, labels)) + sum(map(len, labels.values()))
+        try:
+            check_growth(count, size * count, len(row[1]))
+        except DecodeError as error:
+            self.read += count
+            self._reject(row[0], error.reason, error.detail, row[1], count)
+            return False
+        return True
 
     def _numbers(
         self,

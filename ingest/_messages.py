@@ -13,6 +13,7 @@ from ingest._fields import DEFAULT, Names
 from ingest._formats import AUTO, JSON, LINES, LOGS, TEXT, decode_whole, format_of
 from ingest._json import Envelope
 from ingest._kafka_codec import refusal_of
+from ingest._limits import check_growth
 from ingest._shippers import unpack
 from ingest._tables import MAX_RAW, DeadLetters
 from ingest._text import split_lines
@@ -68,6 +69,9 @@ def batches(topic: Topic, records: Sequence[Any], start: int) -> Iterator[Batch]
             value = _value(record)
             if topic.format in _JSON_FORMATS:
                 value = unpack(value)
+            format = format_of(topic.name, value) if topic.format == AUTO else topic.format
+            if format in TEXT:
+                check_growth(value.count(b"\n"), 0, len(value))
         except DecodeError as error:
             if run.records:
                 yield (batch := _decode(topic, run, start))
@@ -75,7 +79,6 @@ def batches(topic: Topic, records: Sequence[Any], start: int) -> Iterator[Batch]
             yield (batch := _rejected(topic, record, error, start))
             start = batch.next
             continue
-        format = format_of(topic.name, value) if topic.format == AUTO else topic.format
         if not run.takes(format, value):
             yield (batch := _decode(topic, run, start))
             start, run = batch.next, _Run()

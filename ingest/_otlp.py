@@ -10,15 +10,17 @@ from typing import Any
 import telemetry
 from ingest._decode import Decoded
 from ingest._json import Envelope
+from ingest._limits import check_growth
 from ingest._otlp_json import message_from_json
 from ingest._otlp_logs import read_logs
-from ingest._otlp_metrics import read_metrics
+from ingest._otlp_metrics import read_metrics, rows_of
 from ingest._otlp_spans import read_spans
 from ingest._protobuf import message_from_protobuf
 from ingest._tables import DeadLetters
 from telemetry import DecodeError
 
 SIGNALS = ("logs", "metrics", "traces")
+_GROUPS = {"logs": "logs", "metrics": "metrics", "traces": "spans"}
 
 
 def message_type(signal: str) -> Any:
@@ -37,16 +39,39 @@ def message_type(signal: str) -> Any:
 
 
 def from_json(signal: str, value: bytes) -> Any:
-    """Return the message in a JSON text. Raises DecodeError (bad_json, too_deep)."""
-    return message_from_json(message_type(signal), value.decode("utf-8", "backslashreplace"))
+    """Return the message in a JSON text. Raises DecodeError (bad_json, too_deep, too_many, too_long)."""
+    message = message_from_json(message_type(signal), value.decode("utf-8", "backslashreplace"))
+    return _checked(signal, message, len(value))
 
 
 def from_protobuf(signal: str, value: bytes) -> Any:
-    """Return the message in `value`. Raises DecodeError (bad_protobuf).
+    """Return the message in `value`. Raises DecodeError (bad_protobuf, too_many, too_long).
 
     Text in it that is not UTF-8 makes the whole message one that cannot be read, as the format demands.
     """
-    return message_from_protobuf(message_type(signal), value)
+    return _checked(signal, message_from_protobuf(message_type(signal), value), len(value))
+
+
+def _checked(signal: str, message: Any, size: int) -> Any:
+    """Return the message. Raises DecodeError if it would grow too much: too_many, too_long."""
+    records = shared = 0
+    for group in getattr(message, f"resource_{_GROUPS[signal]}"):
+        inside = 0
+        for scoped in getattr(group, f"scope_{_GROUPS[signal]}"):
+            found, repeated = _size_of(signal, scoped)
+            inside += found + 1
+            shared += repeated + scoped.scope.ByteSize() * found
+        records += inside + 1
+        shared += group.resource.ByteSize() * inside
+    check_growth(records, shared, size)
+    return message
+
+
+def _size_of(signal: str, scoped: Any) -> tuple[int, int]:
+    """Return how many rows come of a scope's records, and the bytes that several rows of one record share."""
+    if signal == "logs":
+        return len(scoped.log_records), 0
+    return (len(scoped.spans), 0) if signal == "traces" else rows_of(scoped.metrics)
 
 
 def decode_otlp(signal: str, values: Sequence[bytes], envelope: Envelope) -> Decoded:

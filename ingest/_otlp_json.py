@@ -10,7 +10,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
-from ingest._json import load
+from ingest._load import load
 from telemetry import DecodeError
 
 _IDS = ("trace_id", "span_id", "parent_span_id")

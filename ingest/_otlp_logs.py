@@ -1,6 +1,7 @@
 """OTLP log records to columns."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -19,51 +20,59 @@ from ingest._text import MAX_LINE, cut_line
 _Messages = Sequence[tuple[int, Any]]
 
 
+@dataclass
+class _Gathered:
+    """Records of several messages, and columns of what is said about each outside of it."""
+
+    records: list[Any] = field(default_factory=list)
+    owner: list[int] = field(default_factory=list)
+    line: list[int] = field(default_factory=list)
+    services: list[str | None] = field(default_factory=list)
+    scopes: list[str | None] = field(default_factory=list)
+    bodies: list[str] = field(default_factory=list)
+    attributes: Attributes = field(default_factory=Attributes)
+
+    def add(self, index: int, data: Any, service: str | None) -> None:
+        """Take the records of a message in; `service` is that of resources which name none."""
+        before = len(self.records)
+        for group in data.resource_logs:
+            resource = Resource.of(group.resource)
+            for scoped in group.scope_logs:
+                found = scoped.log_records
+                self.records.extend(found)
+                self.services.extend([resource.service or service] * len(found))
+                self.scopes.extend([scoped.scope.name or None] * len(found))
+                _read_texts(found, resource.attributes, self.bodies, self.attributes)
+        count = len(self.records) - before
+        self.owner.extend([index] * count)
+        self.line.extend(range(1, count + 1))
+
+
 def read_logs(messages: _Messages, envelope: Envelope, letters: DeadLetters) -> pa.Table:
     """Return LINES rows. The scope is the component, as it is the logger's name.
 
     A body that is a map with a message in it (`message`, `msg`, ...) gives that; its other fields become attributes.
     """
-    records: list[Any] = []
-    owner: list[int] = []
-    line: list[int] = []
-    services: list[str | None] = []
-    scopes: list[str | None] = []
-    attributes = Attributes()
-    bodies: list[str] = []
-    default = envelope.service.to_pylist()
+    found, default = _Gathered(), envelope.service.to_pylist()
     for index, data in messages:
-        before = len(records)
-        for group in data.resource_logs:
-            resource = Resource.of(group.resource)
-            for scoped in group.scope_logs:
-                found = scoped.log_records
-                records.extend(found)
-                services.extend([resource.service or default[index]] * len(found))
-                scopes.extend([scoped.scope.name or None] * len(found))
-                _read_texts(found, resource.attributes, bodies, attributes)
-        count = len(records) - before
-        owner.extend([index] * count)
-        line.extend(range(1, count + 1))
+        found.add(index, data, default[index])
+    records, owner = found.records, np.array(found.owner, np.int64)
     levels = [record.severity_text or None for record in records]
-    places = np.array(owner, np.int64)
     observed = _us([record.observed_time_unix_nano for record in records])
     sane = (observed > 0) & (observed <= envelope.latest_us)
-    columns: dict[str, Any] = {
+    columns = {
         "time": _us([record.time_unix_nano for record in records]),
-        "observed_time": np.where(sane, observed, envelope.observed_us[places]),
-        "service": services,
-        "component": scopes,
-        "severity_number": [
-            _severity(record.severity_number, text) for record, text in zip(records, levels, strict=True)
-        ],
+        "observed_time": np.where(sane, observed, envelope.observed_us[owner]),
+        "service": found.services,
+        "component": found.scopes,
+        "severity_number": [_severity(r.severity_number, text) for r, text in zip(records, levels, strict=True)],
         "severity_text": levels,
-        "body": bodies,
+        "body": found.bodies,
         "trace_id": [id_of(record.trace_id) for record in records],
         "span_id": [id_of(record.span_id) for record in records],
-        "line": line,
+        "line": found.line,
     }
-    return lines_table(Columns(columns, attributes, places, envelope), letters)
+    return lines_table(Columns(columns, found.attributes, owner, envelope), letters)
 
 
 def _severity(number: int, text: str | None) -> int | None:

@@ -13,7 +13,7 @@ before carry the attribute `temporality` = `delta`; counts without it are since 
 """
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -72,6 +72,24 @@ def read_metrics(messages: Sequence[tuple[int, Any]], envelope: Envelope, letter
         "value": np.array(points.values, np.float64),
     }
     return metrics_table(Columns(columns, points.attributes, owner, envelope), letters)
+
+
+def rows_of(metrics: Iterable[Any]) -> tuple[int, int]:
+    """Return how many rows come of metrics, and the bytes of names and attributes that all rows of a point repeat."""
+    rows = shared = 0
+    for metric in metrics:
+        kind = metric.WhichOneof("data")
+        points = getattr(metric, kind).data_points if kind else ()
+        count = len(points)
+        if kind in _PARTS:
+            parts = [
+                4 + len(getattr(point, "bucket_counts", getattr(point, "quantile_values", ""))) for point in points
+            ]
+            shared += sum(part * point.ByteSize() for part, point in zip(parts, points, strict=True))
+            count = sum(parts)
+        rows += count + 1
+        shared += len(metric.name) * count
+    return rows, shared
 
 
 def _read(metric: Any, shared: dict[str, str], points: _Points) -> None:

@@ -19,6 +19,7 @@ from ingest._columns import Attributes, Columns, metrics_table
 from ingest._compress import codec_of, decompress
 from ingest._decode import Decoded
 from ingest._json import Envelope
+from ingest._limits import check_growth
 from ingest._protobuf import message_from_protobuf
 from ingest._tables import DeadLetters
 from telemetry import DecodeError
@@ -166,7 +167,7 @@ def decode_remote_write(values: Sequence[bytes], envelope: Envelope) -> Decoded:
 def _plain(value: bytes) -> bytes:
     # A bare snappy block has no mark, but a request is never one by accident: it begins with field 1 or 3, of a length.
     try:
-        return bytes(decompress(codec_of(value) or "snappy", value))
+        return value and bytes(decompress(codec_of(value) or "snappy", value))
     except DecodeError as error:
         if error.reason == "bad_compression" and value[:1] in (b"\x0a", b"\x1a"):
             return value
@@ -175,6 +176,9 @@ def _plain(value: bytes) -> bytes:
 
 def _read_request(message: int, data: bytes, series: _Series) -> None:
     request = message_from_protobuf(write_request(), data)
+    counts = [len(one.samples) for one in request.timeseries]
+    shared = sum(count * one.ByteSize() for count, one in zip(counts, request.timeseries, strict=True) if count > 1)
+    check_growth(sum(counts) + len(counts), shared, len(data))
     for one in request.timeseries:
         labels = {label.name: label.value for label in one.labels}
         name = labels.pop("__name__", "")

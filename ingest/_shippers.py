@@ -5,7 +5,7 @@ from typing import Any
 
 import orjson
 
-from ingest._json import load
+from ingest._load import load
 from telemetry import DecodeError
 
 
