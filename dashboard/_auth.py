@@ -70,3 +70,10 @@ def admitted() -> bool:
     st.text(f"{email or 'This account'} may not see this dashboard. Ask its owner to add the address.")
     st.button("Sign out", on_click=st.logout)
     return False
+
+
+def visitor() -> str:
+    """Return who is looking, as edits name them: the e-mail address of who signed in, else "dashboard"."""
+    import streamlit as st
+
+    return str(st.user.get("email") or "dashboard") if signing_in() else "dashboard"

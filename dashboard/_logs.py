@@ -3,6 +3,7 @@
 import pyarrow as pa
 import streamlit as st
 
+from dashboard import _edits as edits
 from dashboard import _queries as queries
 from dashboard import _view as view
 from dashboard._words import clock, escaped, plural, severity, tag, visible
@@ -86,7 +87,9 @@ def _height(found: pa.Table, most: int) -> int:
 
 
 def _templates(found: pa.Table, span: queries.Range) -> None:
-    _counted(found, "template", "most records first; select one to read its records", span)
+    editing = st.toggle("Edit templates", key="editing")
+    how = "select those to edit" if editing else "select one to read its records"
+    _counted(found, "template", f"most records first; {how}", span)
     if found.num_rows == 0:
         view.show(
             tag("div", "No template matches. Try fewer words or a longer range.", css="fl-title"), css="fl fl-card"
@@ -115,10 +118,13 @@ def _templates(found: pa.Table, span: queries.Range) -> None:
         height=_height(found, 560),
         column_config=columns,
         on_select="rerun",
-        selection_mode="single-row",
-        key="templates",
+        selection_mode="multi-row" if editing else "single-row",
+        key="templates-to-edit" if editing else "templates",
     )
-    if state.selection.rows:
+    if editing:
+        chosen = (found.column("template_id")[row].as_py() for row in state.selection.rows)
+        edits.panel(list(dict.fromkeys(chosen)))
+    elif state.selection.rows:
         st.query_params["template"] = found.column("template_id")[state.selection.rows[0]].as_py()
         st.rerun()
 

@@ -117,6 +117,13 @@ def test_templates_with_counts(visit: Visit) -> None:
     assert table["Records"].is_monotonic_decreasing
 
 
+def test_templates_can_be_edited(visit: Visit) -> None:
+    app = visit("logs")
+    app.toggle(key="editing").set_value(True).run()
+    assert not app.exception
+    assert "Select in the table the templates to edit" in words(app)
+
+
 def test_search_narrows_templates_and_records(visit: Visit) -> None:
     app = visit("logs", q="timed OUT", service="payments")
     assert set(app.dataframe[0].value["Template"]) == {shop.TEMPLATES[3][1]}
