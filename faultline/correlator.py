@@ -7,27 +7,24 @@ Its results depend on the windows' contents only; how many windows it handles at
 import struct
 import threading
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import orjson
 import pyarrow as pa
-import structlog
 
 from faultline import windows
+from faultline.watermarks import earliest
 from faultline.worker import MAX_SPAN_US
-from telemetry import CorruptState, EvidenceError, FaultlineError, Window
+from telemetry import CorruptState, EvidenceError, Window
 
 if TYPE_CHECKING:
     from detection import IncidentUpdate, Outcome
-    from faultline.own_metrics import OwnMetrics
     from faultline.settings import Settings
     from rca import Diagnosis
     from storage import Reader, Snapshot, Store
-
-log = structlog.get_logger()
 
 APP = "correlator"
 STATE_VERSION = 2
@@ -59,15 +56,15 @@ class _Output:
 
 
 class Correlator:
-    """One per store. `advance` handles every window that the named partitions have closed since the last call.
+    """One acts at a time on a store (see `lease`). `advance` handles the windows closed since the last call.
 
     `position` is the end of the last window handled (us since the epoch), None before the first. Raises StoreError.
     """
 
-    def __init__(self, store: "Store", settings: "Settings") -> None:
+    def __init__(self, store: "Store", reader: "Reader", settings: "Settings") -> None:
         from detection import Detector, IncidentBook
 
-        self._reader: Reader = store.reader()
+        self._reader = reader
         self._writer = store.writer()
         self._settings = settings
         self._width = settings.windows.window_s * 1_000_000
@@ -92,9 +89,14 @@ class Correlator:
         """Values that detection left out, as there are more signals than it watches."""
         return self._detector.refused
 
-    def advance(self, apps: Iterable[str], *, final: bool = False, stop: threading.Event | None = None) -> int:
-        """Handle all closed windows and commit; returns how many. `final`: nothing more will come, close all."""
-        limit = self._watermark(frozenset(apps), final)
+    def advance(
+        self, limit: int | None, keep: Callable[[], None] = lambda: None, stop: threading.Event | None = None
+    ) -> int:
+        """Handle all windows that end at or before `limit` (us since the epoch), and commit; return how many.
+
+        `keep` is called before each window; what it raises ends the work. `stop` ends it after a commit.
+        Raises Fenced if another correlator has moved the position: then this one is of no use any more.
+        """
         handled = 0
         while limit is not None and not (stop and stop.is_set()):
             start = self._next_start(limit)
@@ -103,54 +105,28 @@ class Correlator:
             end = min(start + _CHUNK * self._width, start + (limit - start) // self._width * self._width)
             if end <= start:
                 break
-            handled += self._advance_to(start, end)
+            handled += self._advance_to(start, end, keep)
         return handled
-
-    def _watermark(self, apps: frozenset[str], final: bool) -> int | None:
-        """Event time below which no partition of `apps` has anything but late rows left."""
-        self._reader.refresh()
-        sql = """SELECT app_id, epoch_us(max(watermark)) AS mark, bool_or(closed) AS closed, max(read) AS read
-                 FROM raw_ledger GROUP BY app_id"""
-        rows = [row for row in self._reader.query(sql).to_pylist() if row["app_id"] in apps]
-        if len(rows) < len(apps) or not rows:
-            return None
-        if final or all(row["closed"] for row in rows):
-            return self._last_time()
-        marks = [row["mark"] for row in rows if not row["closed"]]
-        return None if None in marks else min(marks)
-
-    def _last_time(self) -> int | None:
-        """The end of the window that holds the newest row."""
-        newest = [self._extreme("max", table) for table in ("logs", "metrics", "spans")]
-        known = [time for time in newest if time is not None]
-        return (max(known) // self._width + 1) * self._width if known else None
-
-    def _extreme(self, which: str, table: str, since: int | None = None) -> int | None:
-        end = f"+ least(greatest(duration_us, 0), {MAX_SPAN_US})" if table == "spans" else ""
-        bound = "" if since is None else "AND time >= make_timestamptz(?)"
-        sql = f"SELECT {which}(epoch_us(time) {end}) AS t FROM raw_{table} WHERE NOT late {bound}"  # noqa: S608 (our words)
-        value = self._reader.query(sql, () if since is None else (since,)).to_pylist()[0]["t"]
-        return None if value is None else int(value)
 
     def _next_start(self, limit: int) -> int | None:
         """Where to go on: after the last window, or, before the first one or a long silence, at the next row."""
         if self.position is not None and limit - self.position < _SKIP_AFTER_US:
             return self.position
         since = self.position
-        times = [self._extreme("min", table, since) for table in ("logs", "metrics", "spans")]
-        known = [time for time in times if time is not None]
-        if not known:
+        found = earliest(self._reader, since)
+        if found is None:
             return None
-        first = min(known) // self._width * self._width
+        first = found // self._width * self._width
         if self.position is None or first - self.position >= _SKIP_AFTER_US:
             return first
         return self.position
 
-    def _advance_to(self, start: int, end: int) -> int:
+    def _advance_to(self, start: int, end: int, keep: Callable[[], None]) -> int:
         self._follow_lineage(start, end)
         rows = self._read(start, end)
         count = 0
         for window, calls in windows.cut(rows, start, end, self._width, self._canonical):
+            keep()
             self._handle(window, calls)
             count += 1
         self.position = end
@@ -338,62 +314,3 @@ def _unpack(payload: bytes) -> tuple[dict[str, Any], bytes, bytes]:
         return orjson.loads(header), detector, book[:c]
     except (struct.error, orjson.JSONDecodeError) as error:
         raise CorruptState(f"correlator state: {error}") from None
-
-
-class CorrelatorThread:
-    """Runs a correlator beside the pipeline; an error in it comes out of the next call."""
-
-    def __init__(self, store: "Store", settings: "Settings", own: "OwnMetrics | None" = None) -> None:
-        self._store, self._settings, self._own = store, settings, own
-        self._apps: frozenset[str] = frozenset()
-        self._wake, self._quit = threading.Event(), threading.Event()
-        self._error: BaseException | None = None
-        self._thread = threading.Thread(target=self._run, name="correlator", daemon=True)
-        self.correlator: Correlator | None = None
-
-    def start(self) -> None:
-        """Start the thread; heavy imports happen in it."""
-        self._thread.start()
-
-    def wake(self, apps: frozenset[str]) -> None:
-        """Say that there may be news from these partitions. Raises what the correlator raised."""
-        self._apps = apps
-        self._wake.set()
-        self._check()
-
-    def finish(self, apps: frozenset[str]) -> None:
-        """Stop the thread, then handle what is left to the end. Raises what the correlator raised."""
-        self.close()
-        self._check()
-        correlator = self.correlator or Correlator(self._store, self._settings)
-        correlator.advance(apps, final=True)
-        self._publish(correlator)
-
-    def _publish(self, correlator: Correlator) -> None:
-        if self._own is not None:
-            self._own.correlator(correlator.position, correlator.open_incidents, correlator.refused)
-
-    def close(self) -> None:
-        """Stop the thread after the windows it is at."""
-        self._quit.set()
-        self._wake.set()
-        if self._thread.is_alive():
-            self._thread.join()
-
-    def _check(self) -> None:
-        if self._error is not None:
-            raise self._error
-
-    def _run(self) -> None:
-        try:
-            self.correlator = Correlator(self._store, self._settings)
-            while not self._quit.is_set():
-                self._wake.wait()
-                self._wake.clear()
-                self.correlator.advance(self._apps, stop=self._quit)
-                self._publish(self.correlator)
-        except FaultlineError as error:
-            self._error = error
-        except Exception as error:  # a bug: the pipeline must stop and say so, not run on without detection
-            log.exception("correlator failed")
-            self._error = error

@@ -93,9 +93,9 @@ class Pipeline:
         self.rows_committed = 0
 
     @property
-    def app_ids(self) -> frozenset[str]:
-        """The partitions owned now."""
-        return frozenset(self._workers)
+    def known(self) -> frozenset[str]:
+        """App ids of the partitions of the input, other workers' included."""
+        return self._source.known | self._workers.keys()
 
     @property
     def accounting(self) -> Accounting:
@@ -104,14 +104,17 @@ class Pipeline:
         redacted = sum((Counter(worker.redacted) for worker in self._workers.values()), Counter())
         return Accounting(counts, list(self._source.skipped), redacted=dict(sorted(redacted.items())))
 
-    def step(self) -> None:
-        """Take partitions over where the assignment changed, then read once and process what came."""
+    def step(self, newest: int | None = None) -> None:
+        """Take partitions over where the assignment changed, then read once and process what came.
+
+        `newest` is the highest watermark of any partition in the store: as far as time may pass on silent ones.
+        """
         self._assign(self._source.partitions())
         marks = {app: worker.watermark for app, worker in self._workers.items()}
         batches = self._source.poll(_POLL_S, marks)
         for batch in batches:
             self._process(batch)
-        self._let_time_pass()
+        self._let_time_pass(newest)
         if self._buffer.bytes >= self._settings.commit.max_bytes or self._due(
             self._flushed_at, self._settings.commit.interval_s
         ):
@@ -130,7 +133,7 @@ class Pipeline:
         if wanted.keys() == self._workers.keys():
             return
         if self._workers.keys() - wanted.keys():
-            self.flush()
+            self.flush(snapshot=True)  # whoever has them next then has little to read again
         for app in self._workers.keys() - wanted.keys():
             del self._workers[app], self._committed[app]
             self._kept.pop(app, None)
@@ -169,7 +172,7 @@ class Pipeline:
             redactor,
         )
 
-    def _let_time_pass(self) -> None:
+    def _let_time_pass(self, newest: int | None) -> None:
         """On silent partitions complete held-back records, and after `idle_s` let event time pass.
 
         A partition with more to read is not silent, so a backlog is never overtaken.
@@ -180,7 +183,8 @@ class Pipeline:
             self._buffer.add(self._workers[app].release())
         running = {app for app, worker in self._workers.items() if not worker.closed}
         idle = sorted(app for app in running & silent.keys() if silent[app] > self._settings.windows.idle_s)
-        marks = [mark for app in running.difference(idle) if (mark := self._workers[app].watermark) is not None]
+        others = [self._workers[app].watermark for app in running.difference(idle)]
+        marks = [mark for mark in (newest, *others) if mark is not None]
         for app in idle if marks else ():
             self._workers[app].advance(max(marks))
 
@@ -194,7 +198,7 @@ class Pipeline:
         if not moved:
             return
         tables = self._with_sums(self._buffer.take(), self._moves(moved))
-        tables["ledger"] = _ledger(moved)
+        tables["ledger"] = _ledger(moved, self._settings.worker_name, self._source.ends)
         states = self._snapshots() if snapshot or self._due(self._snapshot_at, self._settings.commit.snapshot_s) else []
         try:
             self._writer.commit(tables, self._moves(moved, states), states)
@@ -276,7 +280,7 @@ def _mark(worker: PartitionWorker) -> int | None:
     return worker.watermark if not worker.closed else 2**62
 
 
-def _ledger(workers: Iterable[PartitionWorker]) -> pa.Table:
+def _ledger(workers: Iterable[PartitionWorker], name: str, ends: Mapping[str, int]) -> pa.Table:
     now = datetime.now(UTC)
     rows = [
         {
@@ -289,6 +293,8 @@ def _ledger(workers: Iterable[PartitionWorker]) -> pa.Table:
             "closed": worker.closed,
             "redacted": sorted(worker.redacted.items()) or None,
             **vars(worker.counts),
+            "worker": name,
+            "end": ends.get(worker.partition.app_id),
         }
         for worker in workers
     ]
@@ -343,24 +349,24 @@ def run_pipeline(
     `close_windows`: at the end, detect in what came so far as if nothing more would come; with `once` that is so.
     Raises SourceError, StoreError. What is committed stays; a later run goes on from there.
     """
-    from faultline.correlator import CorrelatorThread
+    from faultline.follower import CorrelatorThread
     from faultline.maintenance import MaintenanceThread
 
     began = time.monotonic()
     pipeline = Pipeline(source, store, settings, own)
-    follower = CorrelatorThread(store, settings, own)
+    follower = CorrelatorThread(store, settings, settings.worker_name, own)
     follower.start()
     maintainer = MaintenanceThread(store, settings, own)
     maintainer.start()
     try:
         while not stop.is_set() and not (once and source.finished):
-            pipeline.step()
-            follower.wake(pipeline.app_ids)
+            pipeline.step(follower.newest)
+            follower.follow(pipeline.known)
             if on_progress:
                 on_progress(pipeline, follower.correlator)
         pipeline.flush(snapshot=True)
         if close_windows or (once and source.finished):
-            follower.finish(pipeline.app_ids)
+            follower.finish(pipeline.known, final=close_windows)
     finally:
         with suppress(FaultlineError):
             source.close()

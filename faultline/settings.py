@@ -5,6 +5,7 @@
 """
 
 import os
+import socket
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -70,6 +71,12 @@ class Kafka(_Group):
     bootstrap: TextList = Field(("localhost:9092",), min_length=1, description="Brokers to ask first, as `host:port`.")
     topics: TextList = Field(("logs", "metrics", "spans"), min_length=1, description="Topics to read.")
     group: str = Field("faultline", min_length=1, description="Consumer group; its workers share the partitions.")
+    group_instance_id: str | None = Field(
+        None,
+        min_length=1,
+        max_length=249,
+        description="Static member id, another for each worker: a restarted one has its partitions back at once.",
+    )
     security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
         "PLAINTEXT", description="How to talk to the brokers."
     )
@@ -258,6 +265,11 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Take values from the constructor only: `load` merges the sources, so that it can name them in errors."""
         return (init_settings,)
+
+    @property
+    def worker_name(self) -> str:
+        """What people call the process that runs with these settings."""
+        return self.kafka.group_instance_id or f"{socket.gethostname()}-{os.getpid()}"
 
     def parser(self) -> "ParserSettings":
         """Return what the parsing stage needs of these settings."""

@@ -196,6 +196,16 @@ class FilesSource:
         """App ids of the files that had nothing more to read at the last poll."""
         return self._drained
 
+    @property
+    def known(self) -> frozenset[str]:
+        """App ids of all files."""
+        return frozenset(tracked.reader.partition.app_id for tracked in self._tracked.values())
+
+    @property
+    def ends(self) -> Mapping[str, int]:
+        """Not known: files are looked at one after the other."""
+        return {}
+
     def partitions(self) -> list[Partition]:
         """Return one partition a file."""
         return [tracked.reader.partition for tracked in self._tracked.values()]

@@ -6,7 +6,7 @@ was. New partitions stay paused until `seek` says where to begin.
 
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -91,6 +91,8 @@ class KafkaSource:
         self._moved: set[Any] = set()  # partitions the group gave us since we last looked
         self._joined = False
         self._drained: frozenset[str] = frozenset()
+        self._known: frozenset[str] = frozenset()
+        self._ends_seen: dict[str, int] = {}
         self._joined_at = 0.0
         self._backoff_s, self._retry_at, self._committed_at = _BACKOFF_S[0], 0.0, time.monotonic()
         self._consumer: Any = None
@@ -120,6 +122,7 @@ class KafkaSource:
 
     def _connect(self) -> None:
         from kafka import ConsumerRebalanceListener, KafkaConsumer, TopicPartition
+        from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
 
         source = self
         self._joined = False
@@ -134,7 +137,8 @@ class KafkaSource:
             def on_partitions_assigned(self, assigned: Any) -> None:
                 source._hold(assigned)
 
-        self._consumer = KafkaConsumer(**self._config)
+        # Who keeps a partition in a rebalance goes on reading it.
+        self._consumer = KafkaConsumer(**self._config, partition_assignment_strategy=(CooperativeStickyAssignor,))
         if self._group:
             self._consumer.subscribe(self._topics, listener=Listener())
             return
@@ -186,6 +190,16 @@ class KafkaSource:
         """App ids of the partitions that had been read to their present end at the last poll."""
         return self._drained
 
+    @property
+    def known(self) -> frozenset[str]:
+        """App ids of all partitions of the topics, as far as the brokers have told."""
+        return self._known
+
+    @property
+    def ends(self) -> Mapping[str, int]:
+        """Where the partitions of this worker ended at the last poll."""
+        return self._ends_seen
+
     def partitions(self) -> list[Partition]:
         """Return the partitions this worker has now."""
         return [held.partition for held in self._assigned.values()]
@@ -222,7 +236,7 @@ class KafkaSource:
             self._adopt()
             self._place()
             found += self._ends()
-            self._drained = self._at_end()
+            self._look_at_ends()
         except (KafkaError, OSError) as error:
             self._fail(error)
             return []
@@ -260,11 +274,19 @@ class KafkaSource:
                 if held is not None:
                     log.error("topic %s was deleted and made anew: reading it from its start", where.topic)
                     self._consumer.pause(where)
-                app_id = f"kafka:{topic_id}:{where.topic}/{where.partition}"
+                app_id = _app_id(topic_id, where.topic, where.partition)
                 self._assigned[where] = _Assigned(Partition(app_id, f"kafka:{where.topic}", where.partition))
             elif where in self._moved and held.wanted is None:
                 held.wanted = held.next
         self._moved -= assigned
+        self._known = frozenset(self._all())
+
+    def _all(self) -> Iterator[str]:
+        cluster = self._consumer._cluster
+        for topic in self._topics:
+            if (topic_id := cluster.topic_id(topic)) is not None:
+                for number in cluster.partitions_for_topic(topic) or ():
+                    yield _app_id(str(topic_id), topic, number)
 
     def _topic_id(self, where: Any) -> str | None:
         # The id in the metadata the consumer itself fetches by; the library has no public call for it.
@@ -273,7 +295,8 @@ class KafkaSource:
 
     def _place(self) -> None:
         """Move to the wanted positions. Raises PositionLost."""
-        waiting = {where: held for where, held in self._assigned.items() if held.wanted is not None}
+        here = self._consumer.assignment()
+        waiting = {where: held for where, held in self._assigned.items() if held.wanted is not None and where in here}
         if not waiting:
             return
         begins = self._consumer.beginning_offsets(list(waiting))
@@ -281,9 +304,10 @@ class KafkaSource:
         for where, held in waiting.items():
             wanted = held.wanted or 0
             _check(held.partition, wanted, begins[where], ends[where])
-            self._consumer.seek(where, max(wanted, begins[where]))
-            self._consumer.resume(where)
-            held.next, held.wanted = wanted, None
+            with suppress(ValueError):  # it went to another worker this moment
+                self._consumer.seek(where, max(wanted, begins[where]))
+                self._consumer.resume(where)
+                held.next, held.wanted = wanted, None
             if self._once and held.end is None:
                 held.end = ends[where]
 
@@ -300,13 +324,17 @@ class KafkaSource:
                 found.append(Batch(held.partition, start, held.next, 0, closed=True))
         return found
 
-    def _at_end(self) -> frozenset[str]:
-        found = set()
+    def _look_at_ends(self) -> None:
+        drained = set()
+        self._ends_seen = {}
         for where, held in self._assigned.items():
             high = self._consumer.highwater(where)
-            if held.next is not None and high is not None and self._consumer.position(where) >= high:
-                found.add(held.partition.app_id)
-        return frozenset(found)
+            if held.next is None or high is None:
+                continue
+            self._ends_seen[held.partition.app_id] = high
+            if self._consumer.position(where) >= high:
+                drained.add(held.partition.app_id)
+        self._drained = frozenset(drained)
 
     def _show_lag(self) -> None:
         """Commit positions handed out to Kafka now and then, for its tools to show; nothing reads them back."""
@@ -335,6 +363,10 @@ class KafkaSource:
 def _note_commit(_: Any, response: Any) -> None:
     if isinstance(response, Exception):
         log.debug("the lag could not be shown in Kafka: %s", response)
+
+
+def _app_id(topic_id: str, topic: str, number: int) -> str:
+    return f"kafka:{topic_id}:{topic}/{number}"
 
 
 def _topic_id(held: _Assigned) -> str:

@@ -29,6 +29,14 @@ class Source(Protocol):
     def skipped(self) -> list[tuple[str, str]]:
         """What was left out and why: (path or topic, reason)."""
 
+    @property
+    def known(self) -> frozenset[str]:
+        """App ids of all partitions of the input: those assigned here and, where workers share it, those of others."""
+
+    @property
+    def ends(self) -> Mapping[str, int]:
+        """Where the partitions assigned here ended when last looked at, by app id; only those where that is known."""
+
     def partitions(self) -> list[Partition]:
         """Return the partitions assigned now."""
 

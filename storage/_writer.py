@@ -71,6 +71,12 @@ class Writer:
         """Return the position up to which `table` holds rows of an app id, as claimed; None: it holds none."""
         return self._claimed(app_id)[table]
 
+    def seen(self, table: str, app_id: str) -> int | None:
+        """Return the position `table` has for an app id now, whoever moved it; claims nothing. Raises StoreError."""
+        handle = self._handles[table]
+        handle.refresh()
+        return handle.position(app_id)
+
     def restore(self, component: str, format_version: int = 1) -> Snapshot | None:
         """Claim a component's app id afresh and return its newest snapshot that is not ahead of the ledger.
 

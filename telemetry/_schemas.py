@@ -255,6 +255,8 @@ LEDGER = pa.schema(
         pa.field("watermark", TIME),
         pa.field("closed", pa.bool_(), nullable=False),  # end of input reached
         pa.field("redacted", pa.map_(pa.string(), pa.int64())),  # texts replaced so far, by kind; null: none
+        pa.field("worker", pa.string()),  # who wrote the row
+        pa.field("end", pa.int64()),  # where the input ended then: the lag is end - next; null: not known
     ]
 )
 """One row a partition and commit, written after its data: read = stored + joined + dead_lettered + filtered.

@@ -163,6 +163,7 @@ def _open_kafka(settings: "Settings", once: bool) -> "Source":
         kafka.bootstrap,
         kafka.topics,
         group=kafka.group,
+        instance=kafka.group_instance_id,
         once=once,
         options=kafka.options(),
         formats=kafka.formats,

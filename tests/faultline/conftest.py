@@ -9,6 +9,8 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
+sys.path.insert(0, str(Path(__file__).parent))
+
 import telemetry
 from storage import CORRELATOR, Move, Store
 from telemetry import Partition

@@ -8,42 +8,18 @@ import threading
 import time
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
-import orjson
 import pytest
+from contents import CONTENT, content
 
 from faultline.pipeline import Accounting, run_pipeline
 from faultline.settings import load
 from ingest import FilesSource
-from simulation import Chunk, FilesSink, KafkaSink, Sink, make_fault, simulate
+from simulation import FilesSink, make_fault, simulate
 from storage import Store
 
 START = datetime(2026, 1, 5, 8, tzinfo=UTC)
 MINUTES = 24
-
-CONTENT = {
-    "logs": 'SELECT time, service, component, severity_number, body, template_id, params, source, "offset", line, late'
-    " FROM raw_logs ORDER BY ALL",
-    "metrics": 'SELECT time, service, metric, value, source, "offset", late FROM raw_metrics ORDER BY ALL',
-    "spans": 'SELECT time, trace_id, span_id, service, status, "offset", late FROM raw_spans ORDER BY ALL',
-    "templates": "SELECT template_id, service, template, count, first_seen, last_seen FROM templates ORDER BY ALL",
-    "lineage": "SELECT time, kind, from_id, to_id FROM raw_lineage ORDER BY ALL",
-    "log_counts": "SELECT minute, service, severity_number, template_id, sum(count) FROM log_counts GROUP BY ALL"
-    " ORDER BY ALL",
-    "anomalies": "SELECT * FROM raw_anomalies ORDER BY ALL",
-    "incidents": "SELECT * FROM raw_incidents ORDER BY ALL",
-    "incident_events": "SELECT * FROM raw_incident_events ORDER BY ALL",
-    "suspects": "SELECT * EXCLUDE (evidence) FROM raw_suspects ORDER BY ALL",
-    "ledger": "SELECT app_id, max(read), max(stored), max(joined), max(dead_lettered), max(filtered), bool_or(closed)"
-    " FROM raw_ledger GROUP BY ALL ORDER BY ALL",
-}
-
-
-def content(store: Path) -> dict[str, list[dict[str, Any]]]:
-    """What a store holds, apart from how many commits it took."""
-    with Store.open(store, create=False).reader() as reader:
-        return {name: reader.query(sql).to_pylist() for name, sql in CONTENT.items()}
 
 
 def run(telemetry: Path, store: Path) -> Accounting:
@@ -164,41 +140,6 @@ def test_forty_kills_in_a_row(tmp_path: Path):
     ]
     assert kill_and_finish([*command, str(tmp_path / "killed")], tmp_path / "killed", kills=40, seed=10) >= 20
     killed, whole = content(tmp_path / "killed"), content(tmp_path / "whole")
-    for name in CONTENT:
-        assert killed[name] == whole[name], name
-
-
-class Counting:
-    """Counts what goes into a sink, independently of what comes out of the pipeline."""
-
-    def __init__(self, sink: Sink) -> None:
-        self._sink = sink
-        self.truth, self.close = sink.truth, sink.close
-        self.lines = self.points = self.spans = 0
-
-    def write(self, chunk: Chunk) -> None:
-        self._sink.write(chunk)
-        self.lines += sum(text.count("\n") + 1 for texts in chunk.logs.values() for text in texts)
-        self.points += sum(len(orjson.loads(text)["metrics"]) for text in chunk.metrics)
-        self.spans += len(chunk.spans)
-
-
-@pytest.mark.kafka
-def test_kafka_read_exactly_once_through_kill_9(kafka_broker: Any, tmp_path: Path):
-    """What the simulator produced into a real broker arrives once, killed or not."""
-    topics = tuple(f"{kind}-{tmp_path.name}" for kind in ("logs", "metrics", "spans"))
-    with KafkaSink(kafka_broker.bootstrap, topics=topics) as sink:
-        counted = Counting(sink)
-        fault = make_fault("dependency_down", "high", "orders-db", start=400.0)
-        simulate(counted, start=START, seconds=600, seed=6, faults=[fault])
-    command = [sys.executable, "-m", "faultline", "run", "--source", "kafka", "--bootstrap", kafka_broker.bootstrap]
-    command += [word for topic in topics for word in ("--topic", topic)] + ["--once", "--store"]
-    calm = subprocess.run([*command, str(tmp_path / "calm")], capture_output=True, text=True, timeout=200)
-    assert calm.returncode == 0, calm.stderr
-    assert kill_and_finish([*command, str(tmp_path / "killed")], tmp_path / "killed", kills=3, seed=8) >= 2
-    killed, whole = content(tmp_path / "killed"), content(tmp_path / "calm")
-    assert (len(whole["metrics"]), len(whole["spans"])) == (counted.points, counted.spans)
-    assert len(whole["logs"]) + sum(row["max(joined)"] for row in whole["ledger"]) == counted.lines
     for name in CONTENT:
         assert killed[name] == whole[name], name
 
