@@ -71,6 +71,11 @@ class Kafka(_Group):
     bootstrap: TextList = Field(("localhost:9092",), min_length=1, description="Brokers to ask first, as `host:port`.")
     topics: TextList = Field(("logs", "metrics", "spans"), min_length=1, description="Topics to read.")
     group: str = Field("faultline", min_length=1, description="Consumer group; its workers share the partitions.")
+    client: Literal["kafka-python", "librdkafka"] = Field(
+        "kafka-python",
+        description="The library that talks to the brokers; `librdkafka` (extra of that name) is faster where messages "
+        "hold one line.",
+    )
     group_instance_id: str | None = Field(
         None,
         min_length=1,

@@ -65,6 +65,7 @@ group.initial.rebalance.delay.ms=0
 group.min.session.timeout.ms=1000
 log.retention.check.interval.ms=1000
 log.segment.delete.delay.ms=100
+log.cleaner.backoff.ms=200
 """
 
 _JAVA_FLAGS = (

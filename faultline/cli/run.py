@@ -164,6 +164,7 @@ def _open_kafka(settings: "Settings", once: bool) -> "Source":
         kafka.topics,
         group=kafka.group,
         instance=kafka.group_instance_id,
+        client=kafka.client,
         once=once,
         options=kafka.options(),
         formats=kafka.formats,

@@ -18,6 +18,11 @@ from telemetry import PositionLost, SourceError
 pytestmark = pytest.mark.kafka
 
 
+@pytest.fixture(params=["kafka-python", "librdkafka"])
+def client(request):
+    return request.param
+
+
 @pytest.fixture
 def topic(kafka_broker):
     name = f"logs-{uuid.uuid4().hex[:8]}"
@@ -32,6 +37,10 @@ def produce(broker, topic, values, *, partition=0, **options):
         for value in values:
             producer.send(topic, value, partition=partition, key=b"cart")
         producer.flush()
+
+
+def app_of(source, number=0):
+    return next(p.app_id for p in source.partitions() if p.number == number)
 
 
 def bounded(broker, *topics, **options):
@@ -51,13 +60,13 @@ def poll_until(source, enough, seen=(), seconds=60.0):
     return batches
 
 
-def test_contract_and_resume_from_any_position(kafka_broker, topic):
+def test_contract_and_resume_from_any_position(kafka_broker, topic, client):
     for partition in (0, 1):
         produce(
             kafka_broker, topic, [b"a\nb\n\nc", b'{"level": "info", "msg": "j"}\n{"bad', b""] * 20, partition=partition
         )
-    check_resume(lambda: bounded(kafka_broker, topic))
-    batches = drain(bounded(kafka_broker, topic))
+    check_resume(lambda: bounded(kafka_broker, topic, client=client))
+    batches = drain(bounded(kafka_broker, topic, client=client))
     assert sum(batch.read for batch in batches) == 2 * 20 * 7
     first = rows(batches, "lines")[0]
     assert (first["service"], first["offset"], first["line"]) == ("cart", 0, 1)
@@ -122,7 +131,7 @@ def test_otlp_and_prometheus_messages_among_others(kafka_broker):
     ]  # fmt: skip
 
 
-def test_positions_cover_transaction_markers_and_aborted_messages(kafka_broker, topic):
+def test_positions_cover_transaction_markers_and_aborted_messages(kafka_broker, topic, client):
     from kafka import KafkaProducer
 
     options = {"transactional_id": f"t-{topic}"}
@@ -133,22 +142,24 @@ def test_positions_cover_transaction_markers_and_aborted_messages(kafka_broker, 
             producer.send(topic, words, partition=0)
             producer.flush()
             (producer.commit_transaction if commit else producer.abort_transaction)()
-    batches = drain(bounded(kafka_broker, topic))
+    batches = drain(bounded(kafka_broker, topic, client=client))
     check_batches(batches)
     assert bodies(batches) == ["one", "two"]
     assert max(batch.next for batch in batches) == 6
-    check_resume(lambda: bounded(kafka_broker, topic))
+    check_resume(lambda: bounded(kafka_broker, topic, client=client))
 
 
-def test_a_group_member_waits_for_seek_and_goes_on_from_the_stored_position(kafka_broker, topic):
+def test_a_group_member_waits_for_seek_and_goes_on_from_the_stored_position(kafka_broker, topic, client):
     produce(kafka_broker, topic, [f"m{i}".encode() for i in range(10)])
     group = f"g-{topic}"
-    with contextlib.closing(KafkaSource(kafka_broker.bootstrap, [topic], group=group, instance="w1")) as source:
+    with contextlib.closing(
+        KafkaSource(kafka_broker.bootstrap, [topic], group=group, client=client, instance="w1")
+    ) as source:
         deadline = time.monotonic() + 60
         while len(source.partitions()) < 2:
             assert source.poll(0.1, {}) == []
             assert time.monotonic() < deadline
-        app = next(p.app_id for p in source.partitions() if p.number == 0)
+        app = app_of(source)
         assert source.poll(0.3, {}) == []
         source.seek({app: 7})
         batches = poll_until(source, lambda found: len(bodies(found)) == 3)
@@ -157,28 +168,35 @@ def test_a_group_member_waits_for_seek_and_goes_on_from_the_stored_position(kafk
         assert bodies(poll_until(source, bodies)) == ["later"]
 
 
-def test_a_position_outside_the_log_is_loud(kafka_broker, topic):
+def test_a_position_behind_the_end_is_loud(kafka_broker, topic, client):
+    produce(kafka_broker, topic, [f"m{i}".encode() for i in range(10)])
+    with contextlib.closing(bounded(kafka_broker, topic, client=client)) as source:
+        source.seek({app_of(source): 15})
+        with pytest.raises(PositionLost, match="ends at 10, but 15 is stored as read: 5 messages are gone"):
+            source.poll(0.1, {})
+
+
+def test_what_retention_deleted_unread_is_counted_and_reading_goes_on(kafka_broker, topic, client):
     from kafka import KafkaAdminClient, TopicPartition
 
     produce(kafka_broker, topic, [f"m{i}".encode() for i in range(10)])
-    with contextlib.closing(bounded(kafka_broker, topic)) as source:
-        source.poll(0.1, {})
-        app = next(p.app_id for p in source.partitions() if p.number == 0)
-        with pytest.raises(PositionLost, match="ends at 10, but 15 is stored as read: 5 messages are gone"):
-            source.seek({app: 15})
-        with contextlib.closing(KafkaAdminClient(bootstrap_servers=kafka_broker.bootstrap)) as admin:
-            admin.delete_records({TopicPartition(topic, 0): 6})
-        with pytest.raises(PositionLost, match="begins at 6, but 2 comes next: 4 messages are lost"):
-            source.seek({app: 2})
-    batches = drain(bounded(kafka_broker, topic))
+    with contextlib.closing(KafkaAdminClient(bootstrap_servers=kafka_broker.bootstrap)) as admin:
+        admin.delete_records({TopicPartition(topic, 0): 6})
+    source = bounded(kafka_broker, topic, client=client)
+    batches = drain(source, {app_of(source): 2})
     check_batches(batches)
+    (letter,) = rows(batches, "dead_letters")
+    assert (letter["reason"], letter["offset"], letter["units"]) == ("lost", 2, 4)
     assert bodies(batches) == ["m6", "m7", "m8", "m9"]
-    assert batches[0].start == 0 or batches[1].start == 0
+    fresh = drain(bounded(kafka_broker, topic, client=client))  # who starts now has lost nothing
+    check_batches(fresh)
+    assert rows(fresh, "dead_letters") == []
+    assert bodies(fresh) == bodies(batches)
 
 
-def test_a_topic_made_anew_is_another_partition_read_from_its_start(kafka_broker, topic, caplog):
+def test_a_topic_made_anew_is_another_partition_read_from_its_start(kafka_broker, topic, client):
     produce(kafka_broker, topic, [f"old{i}".encode() for i in range(3)])
-    with contextlib.closing(KafkaSource(kafka_broker.bootstrap, [topic], group=f"g-{topic}")) as source:
+    with contextlib.closing(KafkaSource(kafka_broker.bootstrap, [topic], group=f"g-{topic}", client=client)) as source:
         poll_until(source, lambda found: len(bodies(found)) == 3)
         before = {p.app_id for p in source.partitions()}
         kafka_broker.delete_topic(topic)
@@ -189,9 +207,9 @@ def test_a_topic_made_anew_is_another_partition_read_from_its_start(kafka_broker
         assert not before & {batch.partition.app_id for batch in batches}
 
 
-def test_a_broker_restart_loses_and_doubles_nothing(kafka_broker, topic):
+def test_a_broker_restart_loses_and_doubles_nothing(kafka_broker, topic, client):
     produce(kafka_broker, topic, [b"before"])
-    with contextlib.closing(KafkaSource(kafka_broker.bootstrap, [topic], group=f"g-{topic}")) as source:
+    with contextlib.closing(KafkaSource(kafka_broker.bootstrap, [topic], group=f"g-{topic}", client=client)) as source:
         found = poll_until(source, bodies)
         kafka_broker.stop()
         for _ in range(5):
@@ -224,3 +242,48 @@ def test_nothing_to_read_from_is_one_line(kafka_broker):
         bounded(kafka_broker, "nowhere")
     with pytest.raises(SourceError, match="no Kafka broker answers at 127"):
         KafkaSource("127.0.0.1:1", ["logs"], options={"bootstrap_timeout_ms": 300})
+
+
+def test_both_clients_name_a_partition_alike(kafka_broker, topic):
+    names = []
+    for client in ("kafka-python", "librdkafka"):
+        with contextlib.closing(bounded(kafka_broker, topic, client=client)) as source:
+            names.append((source.known, {p.app_id for p in source.partitions()}))
+    assert names[0] == names[1]
+    assert len(names[0][0]) == 2
+
+
+def test_new_partitions_are_taken_up_and_empty_ones_are_healthy(kafka_broker, topic, client):
+    from kafka import KafkaAdminClient
+
+    options = {"group": f"g-{topic}", "client": client}
+    with contextlib.closing(KafkaSource(kafka_broker.bootstrap, [topic], **options)) as source:
+        poll_until(source, lambda _: len(source.ends) == 2)
+        assert set(source.ends.values()) == {0}
+        assert len(source.drained) == 2
+        with contextlib.closing(KafkaAdminClient(bootstrap_servers=kafka_broker.bootstrap)) as admin:
+            admin.create_partitions({topic: 3})
+        produce(kafka_broker, topic, [b"new"], partition=2)
+        found = poll_until(source, bodies)
+        assert [batch.partition.number for batch in found if len(batch.lines)] == [2]
+        assert len(source.known) == 3
+
+
+def test_gaps_of_a_compacted_topic_are_no_loss(kafka_broker, client):
+    name = f"compacted-{uuid.uuid4().hex[:8]}"
+    options = {"cleanup.policy": "compact", "segment.ms": "100", "min.cleanable.dirty.ratio": "0.01"}
+    kafka_broker.create_topic(name, **options, **{"max.compaction.lag.ms": "100"})
+    from kafka import KafkaProducer
+
+    with contextlib.closing(KafkaProducer(bootstrap_servers=kafka_broker.bootstrap)) as producer:
+        for n in range(40):
+            producer.send(name, f"v{n}".encode(), key=f"k{n % 3}".encode()).get(10)
+            time.sleep(0.02)
+    deadline = time.monotonic() + 30
+    while len(bodies(found := drain(bounded(kafka_broker, name, client=client)))) == 40:
+        assert time.monotonic() < deadline, "the broker has compacted nothing"
+        time.sleep(0.5)
+    check_batches(found)
+    assert rows(found, "dead_letters") == []
+    assert bodies(found)[-1] == "v39"
+    assert max(batch.next for batch in found) == 40

@@ -1,0 +1,194 @@
+"""kafka-python behind the few calls the Kafka source needs.
+
+Partitions the group gives us are kept still until `place`. The library tells of them on a thread of its own, and may
+take one away between any two calls: a call about one that is gone answers None.
+"""
+
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from typing import Any, Protocol
+
+Where = tuple[str, int]
+"""Topic and partition number."""
+
+_CONSUMER = {
+    "enable_auto_commit": False,
+    "auto_offset_reset": "none",  # a position out of range is an error, never a silent jump
+    "allow_auto_create_topics": False,
+    "isolation_level": "read_committed",
+    "check_crcs": True,
+    "max_partition_fetch_bytes": 4 * 1024 * 1024,
+    "fetch_max_bytes": 16 * 1024 * 1024,
+    "metadata_max_age_ms": 5000,  # new partitions and recreated topics show up this soon
+    "session_timeout_ms": 10_000,
+    "bootstrap_timeout_ms": 10_000,
+}
+
+log = logging.getLogger("faultline.ingest")
+
+
+class Client(Protocol):
+    """One connection as a group member, or to all partitions without a group. Calls raise one of `errors`."""
+
+    errors: tuple[type[Exception], ...]
+    joined: bool
+    """Whether the group has given us our partitions, be it none."""
+
+    def topics(self) -> set[str]:
+        """Return the names of all topics there are."""
+
+    def topic(self, name: str) -> tuple[str, int] | None:
+        """Return a topic's unique id and its number of partitions; None: not known (yet)."""
+
+    def assigned(self) -> frozenset[Where]:
+        """Return the partitions that are ours."""
+
+    def take_new(self) -> set[Where]:
+        """Return the partitions given to us since the last call: they keep still, wherever they were before."""
+
+    def bounds(self, wanted: Sequence[Where]) -> Mapping[Where, tuple[int, int]]:
+        """Return the first offset there is and the one after the last, for each partition."""
+
+    def place(self, where: Where, offset: int) -> bool:
+        """Read on from an offset; return whether the partition is still ours."""
+
+    def hold(self, where: Where) -> None:
+        """Keep a partition still."""
+
+    def poll(self, timeout_s: float, most: int) -> Mapping[Where, Sequence[Any]]:
+        """Return up to `most` messages (offset, timestamp in ms, key, value, headers) by partition, in order."""
+
+    def reached(self, where: Where) -> int | None:
+        """Return the offset reading goes on at: behind markers and gaps, which are never handed out."""
+
+    def end(self, where: Where) -> int | None:
+        """Return the offset after the last one there was at the last look."""
+
+    def show_lag(self, positions: Mapping[Where, int]) -> None:
+        """Commit positions to Kafka, for its tools to show."""
+
+    def close(self) -> None:
+        """Leave the group and disconnect."""
+
+
+class KafkaPython:
+    """The client built on kafka-python. `options` go to its consumer as they are."""
+
+    def __init__(
+        self, servers: Sequence[str], topics: Sequence[str], group: str | None, options: Mapping[str, Any]
+    ) -> None:
+        from kafka import ConsumerRebalanceListener, KafkaConsumer, TopicPartition
+        from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
+        from kafka.errors import IllegalStateError, KafkaError
+
+        self.errors: tuple[type[Exception], ...] = (KafkaError, OSError)
+        self._gone = (IllegalStateError, ValueError, AssertionError)  # what calls about a lost partition raise
+        self.joined = False
+        self._new: set[Where] = set()
+        self._partition = TopicPartition
+        client = self
+
+        class Listener(ConsumerRebalanceListener):  # type: ignore[misc]
+            """Runs on the library's own thread."""
+
+            def on_partitions_revoked(self, revoked: Any) -> None:
+                pass
+
+            def on_partitions_assigned(self, assigned: Any) -> None:
+                client._keep_still(assigned)
+
+        # Who keeps a partition in a rebalance goes on reading it.
+        strategy = (CooperativeStickyAssignor,)
+        config = {**_CONSUMER, "bootstrap_servers": list(servers), "group_id": group, **options}
+        self._consumer = KafkaConsumer(**config, partition_assignment_strategy=strategy)
+        if group:
+            self._consumer.subscribe(topics, listener=Listener())
+            return
+        found = [TopicPartition(t, p) for t in topics for p in self._consumer.partitions_for_topic(t) or ()]
+        self._consumer.assign(found)
+        self._keep_still(found)
+
+    def _keep_still(self, assigned: Iterable[Any]) -> None:
+        for each in assigned:
+            self._consumer.seek(each, 0)
+            self._consumer.pause(each)
+        self._new |= {tuple(each) for each in assigned}
+        self.joined = True
+
+    def topics(self) -> set[str]:
+        """Return the names of all topics there are."""
+        return set(self._consumer.topics())
+
+    def topic(self, name: str) -> tuple[str, int] | None:
+        """Return id and partition count, from the metadata the consumer itself fetches by: there is no public call."""
+        found, numbers = self._consumer._cluster.topic_id(name), self._consumer._cluster.partitions_for_topic(name)
+        return None if found is None or not numbers else (str(found), len(numbers))
+
+    def assigned(self) -> frozenset[Where]:
+        """Return the partitions that are ours."""
+        return frozenset(tuple(each) for each in self._consumer.assignment())
+
+    def take_new(self) -> set[Where]:
+        """Return the partitions given to us since the last call."""
+        found = set(self._new)
+        self._new -= found
+        return found
+
+    def bounds(self, wanted: Sequence[Where]) -> dict[Where, tuple[int, int]]:
+        """Ask for the first offset and the one after the last."""
+        asked = [self._partition(*where) for where in wanted]
+        begins, ends = self._consumer.beginning_offsets(asked), self._consumer.end_offsets(asked)
+        return {where: (begins[each], ends[each]) for where, each in zip(wanted, asked, strict=True)}
+
+    def place(self, where: Where, offset: int) -> bool:
+        """Read on from an offset, if the partition is still ours."""
+        try:
+            self._consumer.seek(self._partition(*where), offset)
+            self._consumer.resume(self._partition(*where))
+        except self._gone:
+            return False
+        return True
+
+    def hold(self, where: Where) -> None:
+        """Keep a partition still."""
+        with suppress(*self._gone):
+            self._consumer.pause(self._partition(*where))
+
+    def poll(self, timeout_s: float, most: int) -> Mapping[Where, Sequence[Any]]:
+        """Return messages by partition."""
+        found = self._consumer.poll(timeout_ms=round(timeout_s * 1000), max_records=most)
+        return {tuple(where): records for where, records in found.items()}
+
+    def reached(self, where: Where) -> int | None:
+        """Return the offset reading goes on at."""
+        try:
+            found: int | None = self._consumer.position(self._partition(*where))
+        except self._gone:
+            return None
+        return found
+
+    def end(self, where: Where) -> int | None:
+        """Return the high watermark of the last fetch."""
+        try:
+            found: int | None = self._consumer.highwater(self._partition(*where))
+        except self._gone:
+            return None
+        return found
+
+    def show_lag(self, positions: Mapping[Where, int]) -> None:
+        """Commit positions in the background."""
+        from kafka.structs import OffsetAndMetadata
+
+        offsets = {self._partition(*where): OffsetAndMetadata(at, "", -1) for where, at in positions.items()}
+        self._consumer.commit_async(offsets, callback=_note_commit)
+
+    def close(self) -> None:
+        """Leave the group and disconnect; what is broken already may stay so."""
+        with suppress(Exception):
+            self._consumer.close(autocommit=False, timeout_ms=1000)
+
+
+def _note_commit(_: Any, response: Any) -> None:
+    if isinstance(response, Exception):
+        log.debug("the lag could not be shown in Kafka: %s", response)
