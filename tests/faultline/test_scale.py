@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import time
+import uuid
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -59,7 +60,7 @@ def wait_for(condition: Any, seconds: float = 60) -> None:
 
 
 def test_two_workers_one_of_them_killed_store_and_find_what_one_does(kafka_broker: Any, tmp_path: Path):
-    topics = tuple(f"{kind}-{tmp_path.name}" for kind in ("logs", "metrics", "spans"))
+    topics = tuple(f"{kind}-{uuid.uuid4().hex[:8]}" for kind in ("logs", "metrics", "spans"))
     with KafkaSink(kafka_broker.bootstrap, topics=topics) as sink:
         counted = Counting(sink)
         fault = make_fault("dependency_down", "high", "orders-db", start=400.0)
