@@ -128,6 +128,16 @@ class OtlpSource:
         """The one partition, if nothing was waiting at the last poll."""
         return frozenset([self._partition.app_id]) if self._drained else frozenset()
 
+    @property
+    def known(self) -> frozenset[str]:
+        """The one partition."""
+        return frozenset([self._partition.app_id])
+
+    @property
+    def ends(self) -> Mapping[str, int]:
+        """Not told: the journal grows while it is read."""
+        return {}
+
     def partitions(self) -> list[Partition]:
         """Return the one partition."""
         return [self._partition]
