@@ -37,7 +37,7 @@ class Crew:
         self.running[name].wait()
         self.running[name] = self._start(name)
 
-    def finish(self, seconds: float = 120) -> None:
+    def finish(self, seconds: float = 200) -> None:
         deadline = time.monotonic() + seconds
         for name, process in self.running.items():
             code = process.wait(max(1.0, deadline - time.monotonic()))
