@@ -18,7 +18,7 @@ _STYLE = """
 body { margin: 2rem auto; max-width: 90rem; padding: 0 1rem; background: var(--page); color: var(--ink);
   font: 15px/1.5 system-ui, sans-serif; }
 h1, h2, h3 { line-height: 1.2; } h2 { border-top: 2px solid var(--line); padding-top: 1rem; }
-.dim, small { color: var(--dim); } p, dl, ul { max-width: 76rem; } svg { max-width: 66rem; }
+.dim, small { color: var(--dim); } p, dl, ul { max-width: 76rem; } svg { max-width: 70rem; }
 .scroll { overflow-x: auto; } table { border-collapse: collapse; margin: .5rem 0 1.5rem; font-size: 13px; }
 th, td { padding: .2rem .6rem; border-bottom: 1px solid var(--line); text-align: left; white-space: nowrap;
   font-variant-numeric: tabular-nums; vertical-align: top; }

@@ -5,17 +5,21 @@ from html import escape
 
 from benchmarks._figures import Figure
 from benchmarks._methods import OURS
-from benchmarks.report._tables import cell
+from benchmarks.report._tables import ONE_TABLE, cell
 
 _ROW = 22
-_LABEL = 380
+_LABEL = 450
 _WIDTH = 420
 _TEXT = 190
 
 
 def bars(figures: Sequence[Figure], title: str) -> str:
-    """Return a horizontal bar a figure, with its interval and its number; nothing where nothing was measured."""
-    known = [one for one in figures if one.value is not None]
+    """Return a horizontal bar a figure, with its interval and its number; nothing where nothing was measured.
+
+    Bars of a setting stand together.
+    """
+    settings = list(dict.fromkeys(one.setting for one in figures))
+    known = sorted((one for one in figures if one.value is not None), key=lambda one: settings.index(one.setting))
     if not known:
         return ""
     ends = [edge for one in known for edge in (one.value, one.low, one.high) if edge is not None]
@@ -40,7 +44,8 @@ def _bar(one: Figure, top: int, x: Callable[[float], float]) -> str:
     left, right = sorted((x(0.0), x(one.value)))
     middle = top + _ROW / 2 - 2
     kind = "bar ours" if one.method == OURS else "bar"
-    label = " · ".join(part for part in (one.method, one.setting) if part)
+    where = one.dataset if one.task in ONE_TABLE else ""
+    label = " · ".join(part for part in (where, one.method, one.setting) if part)
     whisker = ""
     if one.low is not None and one.high is not None:
         whisker = f'<path class="whisker" d="M{x(one.low):.1f} {middle}H{x(one.high):.1f}"/>'

@@ -96,6 +96,9 @@ def test_the_summary_begins_with_all_in_short(tmp_path: Path):
         "| throughput | Kafka | lines_per_s | 0 | not measured |  |",
         "",
     ]
+    page = (folder / "index.html").read_text()
+    assert ">parse · faultline · Drain3</text>" in page  # what a bar is of
+    assert page.index(">faultline · exact</text>") < page.index(">N-sigma · exact</text>")
 
 
 def test_hostile_names_stay_text(tmp_path: Path):
