@@ -42,9 +42,9 @@ def decompress(codec: str, data: bytes | memoryview, limit: int = MAX_MESSAGE) -
     out = bytearray()
     try:
         for part in _READERS[codec](data, limit):
-            out += part
-            if len(out) > limit:
+            if len(out) + len(part) > limit:
                 raise _too_long(codec, limit)
+            out += part
     except _damage() as error:
         raise DecodeError("bad_compression", f"damaged {codec} data: {str(error) or type(error).__name__}") from None
     return out

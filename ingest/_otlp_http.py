@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from socketserver import TCPServer
 from typing import Any
 
 import orjson
@@ -85,6 +86,10 @@ class OtlpServer(ThreadingHTTPServer):
     def port(self) -> int:
         """The port it listens on."""
         return int(self.server_address[1])
+
+    def server_bind(self) -> None:
+        """Bind, without asking a name server for this host's name, as HTTPServer does."""
+        TCPServer.server_bind(self)
 
     def process_request(self, request: Any, client_address: Any) -> None:
         """Give a connection a thread, or turn it away."""

@@ -55,7 +55,7 @@ class OtlpSource:
         future_s: float | None = FUTURE_S,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._journal = Journal(folder, segment)
+        self._folder, self._journal = folder, Journal(folder, segment)
         self._partition = Partition(f"otlp:{self._journal.id}", "otlp")
         self._once, self._max_backlog, self._future_s, self._clock = once, max_backlog, future_s, clock
         self._next: int | None = None
@@ -146,12 +146,11 @@ class OtlpSource:
         """Continue at this position. Raises PositionLost if the journal does not reach back, or up, to it."""
         position = positions.get(self._partition.app_id, self._next)
         begin, end = self._journal.begin, self._journal.end
-        if position and position > end:
+        if position and not begin <= position <= end:
             raise PositionLost(
-                f"the journal ends at {end}, but {position} is stored as read: {position - end} are gone"
+                f"the journal in {self._folder} holds bytes {begin} to {end}, but {position} comes next: was it cut "
+                "or swapped? To go on without it, delete that folder"
             )
-        if position and position < begin:
-            raise PositionLost(f"the journal begins at {begin}, but {position} comes next: {begin - position} are lost")
         self._next = position or begin
 
     def poll(self, timeout_s: float, watermarks: Mapping[str, int | None]) -> list[Batch]:
