@@ -76,11 +76,20 @@ class Pipeline:
     """Moves one source into one store, exactly once.
 
     `step` reads and processes; `flush` commits. Raises what the source and the store raise, except `Fenced`: then
-    the partition has another owner or had one, and its state is read again from the store.
+    the partition has another owner or had one, and its state is read again from the store. Rows with an event time
+    before `late_before_us` are late whatever came before them.
     """
 
-    def __init__(self, source: "Source", store: "Store", settings: "Settings", own: "OwnMetrics | None" = None) -> None:
+    def __init__(
+        self,
+        source: "Source",
+        store: "Store",
+        settings: "Settings",
+        own: "OwnMetrics | None" = None,
+        late_before_us: int | None = None,
+    ) -> None:
         self._source, self._store, self._settings, self._own = source, store, settings, own
+        self._late_before_us = late_before_us
         self._writer: Writer = store.writer()
         self._workers: dict[str, PartitionWorker] = {}
         self._committed: dict[str, int] = {}
@@ -146,6 +155,8 @@ class Pipeline:
         for partition in partitions:
             app = partition.app_id
             self._workers[app] = self._restore(partition)
+            if self._late_before_us is not None:
+                self._workers[app].advance(self._late_before_us)
             fresh[app] = self._workers[app].position
             self._committed[app] = self._writer.position("ledger", app) or 0
             self._last_row[app] = time.monotonic()

@@ -5,6 +5,7 @@ All state of a partition is here and nowhere else, so that any worker can take a
 
 import struct
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING
@@ -153,7 +154,7 @@ class PartitionWorker:
         ready, self._held = _split(self._held, arrived, parsed.next)
         latest = round(self._clock() * 1e6) + FUTURE_US
         logs, ahead = _without_future(parsed.logs, latest)
-        letters = pa.concat_tables([ready.dead_letters, ahead])
+        letters = self._with_ids(pa.concat_tables([ready.dead_letters, ahead]))
         lineage = self._stamp_lineage(parsed.lineage, logs, latest)
         rows = {
             "logs": self._flag_late("logs", logs, _times(logs)),
@@ -174,6 +175,20 @@ class PartitionWorker:
             self.redacted[kind] = self.redacted.get(kind, 0) + count
         self.position = parsed.next
         return {name: table for name, table in rows.items() if len(table)}
+
+    def _with_ids(self, letters: pa.Table) -> pa.Table:
+        """Give each letter its id: all letters of an input position come together, and in the same order always."""
+        if not len(letters):
+            return letters
+        from ingest import letter_id
+
+        seen: Counter[int] = Counter()
+        ids = []
+        for offset in letters["offset"].to_pylist():
+            ids.append(letter_id(self.partition.app_id, offset, seen[offset]))
+            seen[offset] += 1
+        index = letters.schema.get_field_index("id")
+        return letters.set_column(index, letters.schema.field(index), pa.array(ids, pa.string()))
 
     def _flag_late(self, kind: str, rows: pa.Table, times: Times) -> pa.Table:
         if not len(rows):
@@ -269,6 +284,7 @@ def _without_future(logs: pa.Table, latest: int) -> tuple[pa.Table, pa.Table]:
         "detail": pa.array(details, pa.string()),
         "units": pa.repeat(pa.scalar(1, pa.int64()), len(rows)),
         "raw": pc.binary_slice(rows["body"].cast(pa.binary()), 0, MAX_RAW),
+        "id": pa.nulls(len(rows), pa.string()),
         **{name: rows[name] for name in ("source", "partition", "offset")},
     }
     letters = pa.table([columns[field.name] for field in telemetry.DEAD_LETTERS], schema=telemetry.DEAD_LETTERS)

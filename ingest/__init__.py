@@ -8,6 +8,7 @@ and `seek` brings it back.
 `fill_topic` and `read_topic` write and read a Kafka topic plainly, to measure a source against.
 """
 
+from ingest._again import decode_again, letter_id
 from ingest._case import Case, Matrix, read_case, read_graph, read_matrix, read_metrics_csv, read_normal
 from ingest._files import FilesSource, line_starts
 from ingest._formats import FORMATS
@@ -26,7 +27,9 @@ __all__ = [
     "OtlpSource",
     "Source",
     "StdinSource",
+    "decode_again",
     "fill_topic",
+    "letter_id",
     "line_starts",
     "read_case",
     "read_graph",

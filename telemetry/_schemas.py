@@ -233,9 +233,25 @@ DEAD_LETTERS = pa.schema(
         pa.field("detail", pa.string(), nullable=False),
         pa.field("units", pa.int64(), nullable=False),  # lines, points or spans this letter stands for
         pa.field("raw", pa.binary(), nullable=False),  # what came in, cut at 64 KiB
+        pa.field("id", pa.string()),  # 16 hex digits; null in rows of versions that gave none
     ]
 )
 """What could not be decoded, and why."""
+
+RETRIES = pa.schema(
+    [
+        pa.field("time", TIME, nullable=False),  # when it was queued
+        *_ORIGIN,  # offset: its place in the queue, which is the position of what it gives (source "retry")
+        pa.field("letter", pa.string(), nullable=False),  # id of the dead letter
+        pa.field("letter_source", pa.string(), nullable=False),
+        pa.field("letter_partition", pa.int32(), nullable=False),
+        pa.field("letter_offset", pa.int64(), nullable=False),
+        pa.field("rejected", TIME, nullable=False),
+        pa.field("units", pa.int64(), nullable=False),
+        pa.field("raw", pa.binary(), nullable=False),
+    ]
+)
+"""Dead letters to decode once more, in order: a queue that is read like an input."""
 
 LEDGER = pa.schema(
     [
@@ -285,6 +301,7 @@ TABLES: dict[str, pa.Schema] = {
     "edits": EDITS,
     "log_counts": LOG_COUNTS,
     "dead_letters": DEAD_LETTERS,
+    "retries": RETRIES,
     "anomalies": ANOMALIES,
     "incidents": INCIDENTS,
     "incident_events": INCIDENT_EVENTS,

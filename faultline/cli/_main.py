@@ -25,6 +25,7 @@ COMMANDS = {
     "rca": "Rank the services of a recorded failure: which one caused it?",
     "incidents": "List incidents, or show one with its suspects and their evidence.",
     "templates": "List and search log templates, and edit them: merge, split, rename, undo.",
+    "deadletters": "List what was rejected and why, show one, or decode what can be decoded now.",
     "sql": "Query the stored tables with SQL (DuckDB).",
     "status": "Show what was read and stored, how current it is, and what is open.",
     "doctor": "Check this machine and the store, and say what is missing.",
