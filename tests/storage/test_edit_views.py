@@ -105,7 +105,7 @@ def test_a_reader_opened_later_and_one_after_compaction_see_the_same(
         shown(reader)
     before = shown(reader)
     assert len(before) == 10
-    compact(store, ["logs"])
+    compact(store, tables=["logs"])
     assert shown(reader) == before
     check_counts(reader)
     with store.reader() as other:
