@@ -45,10 +45,11 @@ class NewFile:
 
 
 class Files:
-    """The data files of one table version."""
+    """The data files of one table version, newest first: a query for the latest rows then stops looking early."""
 
     def __init__(self, path: str, actions: pa.Table, time_column: str) -> None:
         limits = np.iinfo(np.int64)
+        actions = actions.take(np.argsort(-_times(actions, f"max.{time_column}", limits.max), kind="stable"))
         self.names: list[str] = actions["path"].to_pylist()
         self.paths = [f"{path}/{name}" for name in self.names]
         self._rows, self._sizes = actions["num_records"].to_pylist(), actions["size_bytes"].to_pylist()

@@ -1,6 +1,7 @@
 """Merging small files into larger ones: which go together, and what the merged file holds.
 
-Merged files are sorted by time, so that row groups can be skipped by it. Where rows are partial sums or only their
+Merged files are sorted by time, newest first, in small row groups: a time range skips most of them, and the latest rows
+of a service are found in the first few. Where rows are partial sums or only their
 newest matter, merging folds them; the views show the same before and after.
 """
 
@@ -25,7 +26,7 @@ MERGE_FROM = 8
 """The background leaves fewer files of about the same size alone."""
 TARGET_BYTES = 32 * 2**20
 TARGET_ROWS = 1_000_000
-ROW_GROUP = 122_880
+ROW_GROUP = 32_768
 _TIERS = (256 * 2**10, 4 * 2**20)  # sizes between which a file's tier changes; each row is merged once a tier
 _DAY_US = 86_400_000_000
 _HOUR_US = 3_600_000_000
@@ -122,8 +123,8 @@ def _fold(table: str, rows: str, at: Horizon) -> str:
     columns = ", ".join(f'"{name}"' for name in telemetry.TABLES[table].names)
     folds = {"templates": _TEMPLATES, "log_counts": _LOG_COUNTS, "ledger": _LEDGER, "state": _STATE}
     if table not in folds:
-        tie = ', "offset"' if "offset" in telemetry.TABLES[table].names else ""
-        return f'SELECT {columns} FROM {rows} ORDER BY "{TIME_COLUMNS[table]}"{tie}'  # noqa: S608 - our own names
+        tie = ', "offset" DESC' if "offset" in telemetry.TABLES[table].names else ""
+        return f'SELECT {columns} FROM {rows} ORDER BY "{TIME_COLUMNS[table]}" DESC{tie}'  # noqa: S608 - our own names
     names = {"rows": rows, "columns": columns, "kept": KEPT_SNAPSHOTS, "rollback": _ROLLBACK}
     names |= {
         "oldest": f"make_timestamptz({at.oldest_log}::BIGINT)",
@@ -145,13 +146,14 @@ folded AS (
         arg_max("offset", (last_seen, "offset")) AS "offset"
     FROM numbered GROUP BY template_id, service, source, "partition", head)
 SELECT {columns} FROM folded
-QUALIFY max(last_seen) OVER (PARTITION BY template_id, service) >= {oldest} ORDER BY last_seen, template_id, service
+QUALIFY max(last_seen) OVER (PARTITION BY template_id, service) >= {oldest}
+ORDER BY last_seen DESC, template_id, service
 """
 _LOG_COUNTS = """
 SELECT minute, service, severity_number, template_id, sum("count")::BIGINT AS "count", source, "partition",
     max("offset") AS "offset"
 FROM {rows} GROUP BY minute, service, severity_number, template_id, source, "partition"
-ORDER BY minute, service, template_id, severity_number, source, "partition"
+ORDER BY minute DESC, service, template_id, severity_number, source, "partition"
 """
 # Totals and watermarks only grow, and readers take the greatest of each: one row an hour is enough for hours past.
 _LEDGER = """
@@ -160,7 +162,7 @@ SELECT max(time) AS time, app_id, source, "partition", max(next) AS next, max(re
     max(watermark) AS watermark, bool_or(closed) AS closed
 FROM {rows}
 GROUP BY app_id, source, "partition", CASE WHEN time < {hour} THEN date_trunc('hour', time) ELSE time END
-ORDER BY time, app_id
+ORDER BY time DESC, app_id
 """
 # The newest snapshots of each component, and one that is older than any state the tables can be taken back to. Of a
 # component that has been away for long, the newest.
