@@ -53,7 +53,10 @@ class Shop:
     def __init__(self) -> None:
         rng = np.random.default_rng(1)
         words = np.array(_WORDS)
-        run = lambda n: [" ".join(words[row]) for row in rng.integers(0, len(words), (TEMPLATES, n))]  # noqa: E731
+
+        def run(n: int) -> list[str]:
+            return [" ".join(words[row]) for row in rng.integers(0, len(words), (TEMPLATES, n))]
+
         self._parts = [pa.array([f"{text}{end}" for text in run(n)]) for n, end in ((5, " id="), (4, " in "), (5, ""))]
         self._between = pa.array([f" {text} host " for text in run(3)])
         self._ids = rng.integers(1, 2**62, TEMPLATES)
@@ -158,9 +161,8 @@ def ask(store: Store) -> None:
     for name, sql, params in questions():
         with store.reader(memory_limit="2GiB", timeout_s=120) as reader:
             times = list(_times(reader, sql, params, 11))
-        say(
-            f"{name}: first {times[0]:.0f} ms, then median {statistics.median(times[1:]):.0f}, worst {max(times[1:]):.0f}"
-        )
+        again = times[1:]
+        say(f"{name}: first {times[0]:.0f} ms, then median {statistics.median(again):.0f}, worst {max(again):.0f}")
 
 
 def _times(reader: Reader, sql: str, params: list[object], count: int) -> Iterator[float]:

@@ -13,7 +13,7 @@ import structlog
 from faultline.correlator import APP, Correlator
 from faultline.lease import Lease
 from faultline.watermarks import Watermarks
-from telemetry import FaultlineError, Fenced
+from telemetry import FaultlineError, Fenced, StoreFull
 
 if TYPE_CHECKING:
     from faultline.own_metrics import OwnMetrics
@@ -115,6 +115,10 @@ class CorrelatorThread:
             self.correlator.advance(limit, keep=self._lease.renew, stop=None if self._stopped else self._quit)
         except Fenced as error:
             log.warning("another worker correlates now", error=str(error))
+            self.correlator = None
+            return False
+        except StoreFull as error:  # begin anew at what the store holds, once there is room
+            log.error("detection waits: the store is full", error=str(error))
             self.correlator = None
             return False
         if self._own is not None:

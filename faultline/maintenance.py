@@ -57,10 +57,17 @@ class MaintenanceThread:
             done = maintain(self._store, self._retention, clean, self._quit)
         except StoreError as error:
             log.error("maintenance failed; the next turn tries again", error=str(error))
-            if self._own is not None:
-                self._own.maintenance_failed()
+            self._failed()
+            return
+        except Exception:  # a bug: say so, and let the rows go on
+            log.exception("maintenance failed")
+            self._failed()
             return
         if clean and done:
             self._cleaned_at = time.monotonic()
         if self._own is not None:
             self._own.maintained(sum(table.expired_rows for table in done))
+
+    def _failed(self) -> None:
+        if self._own is not None:
+            self._own.maintenance_failed()

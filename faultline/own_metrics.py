@@ -70,6 +70,7 @@ class OwnMetrics:
             "faultline_maintenance_turns", "Turns of the maintainer, by outcome.", ["outcome"], registry=own
         )
         self._expired = Counter("faultline_expired_rows", "Rows that retention dropped.", registry=own)
+        self._full = Gauge("faultline_store_full", "1 while a commit waits for room in the store.", registry=own)
 
     def beat(self) -> None:
         """Note that the loop has made a turn; /healthz fails once this stays away for `STALE_S`."""
@@ -106,6 +107,10 @@ class OwnMetrics:
             self._detected.set(position_us / 1e6)
         self._open.set(open_incidents)
         self._refused.set(refused)
+
+    def store_full(self, full: bool) -> None:
+        """State whether a commit waits for room in the store."""
+        self._full.set(full)
 
     def maintained(self, expired_rows: int) -> None:
         """Note a turn of the maintainer and how many rows retention dropped in it."""

@@ -20,7 +20,7 @@ import structlog
 
 import telemetry
 from faultline.worker import STATE_VERSION, Counts, PartitionWorker
-from telemetry import Batch, FaultlineError, Fenced, Partition
+from telemetry import Batch, FaultlineError, Fenced, Partition, StoreFull
 
 if TYPE_CHECKING:
     from faultline.correlator import Correlator
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 _POLL_S = 0.2
+_FULL_S = 2.0
+"""Seconds between attempts to commit to a store that is full."""
 _HOLD_S = 1.0
 """How long the last record of a silent stream waits for a line that may continue it."""
 _KEPT_SNAPSHOTS = 3
@@ -72,6 +74,16 @@ class _Buffer:
         return tables
 
 
+@dataclass(frozen=True)
+class _Pending:
+    """One commit: its rows, whose they are, what it covers, and the state that belongs to it."""
+
+    tables: dict[str, pa.Table]
+    moved: list[PartitionWorker]
+    moves: list["Move"]
+    states: list["Snapshot"]
+
+
 class Pipeline:
     """Moves one source into one store, exactly once.
 
@@ -98,6 +110,7 @@ class Pipeline:
         self._snapped: dict[str, int] = {}
         self._kept: dict[str, deque[int]] = {}  # positions of the snapshots a restart may go back to
         self._buffer = _Buffer()
+        self._pending: _Pending | None = None
         self._flushed_at = self._snapshot_at = time.monotonic()
         self.rows_committed = 0
 
@@ -113,11 +126,20 @@ class Pipeline:
         redacted = sum((Counter(worker.redacted) for worker in self._workers.values()), Counter())
         return Accounting(counts, list(self._source.skipped), redacted=dict(sorted(redacted.items())))
 
+    @property
+    def is_full(self) -> bool:
+        """Whether a commit waits for room in the store."""
+        return self._pending is not None
+
     def step(self, newest: int | None = None) -> None:
         """Take partitions over where the assignment changed, then read once and process what came.
 
         `newest` is the highest watermark of any partition in the store: as far as time may pass on silent ones.
         """
+        if self.is_full:
+            time.sleep(_POLL_S)
+            self.flush()
+            return
         self._assign(self._source.partitions())
         marks = {app: worker.watermark for app, worker in self._workers.items()}
         batches = self._source.poll(_POLL_S, marks)
@@ -203,7 +225,14 @@ class Pipeline:
         return time.monotonic() - since >= seconds
 
     def flush(self, snapshot: bool = False) -> None:
-        """Commit what is buffered, with the positions reached; on `snapshot` or when due, with the state as well."""
+        """Commit what is buffered, with the positions reached; on `snapshot` or when due, with the state as well.
+
+        Where the store is full, the commit waits, and `step` takes nothing more until it went through.
+        """
+        if self._pending is not None:
+            self._try_again(self._pending)
+            if self._pending is not None:
+                return
         self._flushed_at = time.monotonic()
         moved = [w for w in self._workers.values() if self._has_news(w)]
         if not moved:
@@ -211,24 +240,42 @@ class Pipeline:
         tables = self._with_sums(self._buffer.take(), self._moves(moved))
         tables["ledger"] = _ledger(moved, self._settings.worker_name, self._source.ends)
         states = self._snapshots() if snapshot or self._due(self._snapshot_at, self._settings.commit.snapshot_s) else []
+        self._commit(_Pending(tables, moved, self._moves(moved, states), states))
+
+    def _commit(self, pending: "_Pending") -> None:
         try:
-            self._writer.commit(tables, self._moves(moved, states), states)
+            self._writer.commit(pending.tables, pending.moves, pending.states)
         except Fenced as error:
             log.warning("fenced: another worker owns a partition of ours", error=str(error))
+            self._pending = None
             self._start_over()
             return
-        for worker in moved:
+        except StoreFull as error:
+            log.error("the store is full: taking nothing more until there is room", error=str(error))
+            self._hold(pending)
+            return
+        self._hold(None)
+        for worker in pending.moved:
             self._committed[worker.partition.app_id] = worker.position
             self._marked[worker.partition.app_id] = _mark(worker)
+        tables = pending.tables
         self.rows_committed += sum(len(tables[name]) for name in ("logs", "metrics", "spans") if name in tables)
-        self._acknowledge(states)
-        self._publish(moved, tables.get("dead_letters"))
+        self._publish(pending.moved, tables.get("dead_letters"))
 
-    def _acknowledge(self, states: Iterable["Snapshot"]) -> None:
-        """Tell the source what nobody will ask for again: all below the oldest snapshot a restart may go back to."""
-        for state in states:
-            self._kept.setdefault(state.app_id, deque(maxlen=_KEPT_SNAPSHOTS)).append(state.position)
-        self._source.acknowledge({app: kept[0] for app, kept in self._kept.items() if len(kept) == _KEPT_SNAPSHOTS})
+    def _hold(self, pending: "_Pending | None") -> None:
+        """Keep a commit for later, or note that there is none to keep."""
+        if self._pending is not None and pending is None:
+            log.info("the store has room again: going on")
+        self._pending = pending
+        if self._own is not None:
+            self._own.store_full(pending is not None)
+
+    def _try_again(self, pending: "_Pending") -> None:
+        """Repeat a commit that found no room, at most every few seconds."""
+        if self._due(self._flushed_at, _FULL_S):
+            self._flushed_at = time.monotonic()
+            self._writer.reclaim(pending.moves)
+            self._commit(pending)
 
     def _has_news(self, worker: PartitionWorker) -> bool:
         app = worker.partition.app_id
@@ -376,6 +423,8 @@ def run_pipeline(
             if on_progress:
                 on_progress(pipeline, follower.correlator)
         pipeline.flush(snapshot=True)
+        while pipeline.is_full and not stop.is_set():
+            pipeline.step()
         if close_windows or (once and source.finished):
             follower.finish(pipeline.known, final=close_windows)
     finally:

@@ -29,6 +29,7 @@ _DETECTED = "select make_timestamptz(max(position)) from raw_state where compone
 class Status:
     """One look at a store. Times are UTC; `balanced`: read = stored + joined + dead_lettered + filtered everywhere.
 
+    `free_bytes`: room left on the store's disk, None on an object store.
     `detected_until`: end of the last detection window whose state was saved; detection may be up to 10 min further.
     """
 
@@ -37,6 +38,7 @@ class Status:
     balanced: bool
     redacted: dict[str, int]  # secrets and personal data replaced, by kind
     open_incidents: int
+    free_bytes: int | None
     detected_until: datetime | None
 
     def as_dict(self) -> dict[str, Any]:
@@ -56,6 +58,7 @@ def read_status(store: "Store") -> Status:
             balanced=all(_balanced(row) for row in partitions),
             redacted={row["kind"]: row["count"] for row in reader.query(_REDACTED).to_pylist()},
             open_incidents=int(_scalar(reader, _OPEN)),
+            free_bytes=store.free_bytes(),
             detected_until=_scalar(reader, _DETECTED, CORRELATOR),
         )
 

@@ -155,15 +155,25 @@ SELECT minute, service, severity_number, template_id, sum("count")::BIGINT AS "c
 FROM {rows} GROUP BY minute, service, severity_number, template_id, source, "partition"
 ORDER BY minute DESC, service, template_id, severity_number, source, "partition"
 """
-# Totals and watermarks only grow, and readers take the greatest of each: one row an hour is enough for hours past.
-_LEDGER = """
-SELECT max(time) AS time, app_id, source, "partition", max(next) AS next, max(read) AS read, max(stored) AS stored,
-    max(joined) AS joined, max(dead_lettered) AS dead_lettered, max(filtered) AS filtered, max(late) AS late,
-    max(watermark) AS watermark, bool_or(closed) AS closed
-FROM {rows}
+# Totals and watermarks only grow, and readers take the greatest of each or the newest row's: of the hours past, one row
+# an hour is enough.
+_GREATEST = ("time", "next", "watermark")
+_LEDGER_KEYS = ("app_id", "source", "partition")
+_LEDGER_COLUMNS = ", ".join(
+    f'"{name}"'
+    if name in _LEDGER_KEYS
+    else f'max("{name}") AS "{name}"'
+    if name in _GREATEST
+    else f'arg_max("{name}", (next, closed, time)) AS "{name}"'
+    for name in telemetry.LEDGER.names
+)
+_LEDGER = (
+    f"SELECT {_LEDGER_COLUMNS} "  # noqa: S608 - our own names
+    """FROM {rows}
 GROUP BY app_id, source, "partition", CASE WHEN time < {hour} THEN date_trunc('hour', time) ELSE time END
 ORDER BY time DESC, app_id
 """
+)
 # The newest snapshots of each component, and one that is older than any state the tables can be taken back to. Of a
 # component that has been away for long, the newest.
 _STATE = """

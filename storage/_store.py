@@ -1,5 +1,6 @@
 """The store: where the tables are, and what is in them."""
 
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -73,6 +74,13 @@ class Store:
         Raises StoreError if another edit came in between, or the table cannot be written.
         """
         append_edit(Handle(self.location, "edits"), edit)
+
+    def free_bytes(self) -> int | None:
+        """Return the room left on the disk of a local store; None for an object store. Raises StoreError."""
+        if not self.location.is_local:
+            return None
+        with store_errors(f"look at the disk of {self.url}"):
+            return shutil.disk_usage(self.url).free
 
     def describe(self) -> list[TableInfo]:
         """Return version, files, rows and bytes of every table. Raises StoreError if one cannot be read."""

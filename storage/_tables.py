@@ -5,6 +5,7 @@ fresh one does not; so a handle reopens itself every `REOPEN_AFTER` versions.
 """
 
 import contextlib
+import errno
 import os
 import time
 from collections.abc import Iterator, Sequence
@@ -15,7 +16,7 @@ import pyarrow as pa
 import telemetry
 from storage._files import TIME_COLUMNS, Files, NewFile
 from storage._location import Location
-from telemetry import StoreError
+from telemetry import StoreError, StoreFull
 
 if TYPE_CHECKING:
     from deltalake import DeltaTable, Transaction
@@ -50,7 +51,17 @@ def store_errors(doing: str) -> Iterator[None]:
     try:
         yield
     except (DeltaError, OSError) as error:
+        if _is_full(error):
+            raise StoreFull(f"cannot {doing}: no space left; free some, or lower retention.max_bytes") from error
         raise StoreError(f"cannot {doing}: {one_line(error)}") from error
+
+
+def _is_full(error: BaseException) -> bool:
+    """Return whether an error says that disk or quota are full; deltalake's carry the system's only as text."""
+    number = getattr(error, "errno", None)
+    return number in (errno.ENOSPC, errno.EDQUOT) or any(
+        os.strerror(code) in str(error) for code in (errno.ENOSPC, errno.EDQUOT)
+    )
 
 
 def create_table(location: Location, name: str) -> None:

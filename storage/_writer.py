@@ -89,6 +89,14 @@ class Writer:
             return None
         return _state.choose(self._snapshots(component, ledger), component, format_version)
 
+    def reclaim(self, moves: Sequence[Move]) -> None:
+        """Claim the app ids of a failed commit at where the tables are, to try the very same commit again.
+
+        What it has written already is dropped then. Raises StoreError if the tables cannot be read.
+        """
+        for move in moves:
+            self._claim(move.app_id)
+
     def fresh(self, table: str, rows: pa.Table, moves: Sequence[Move]) -> pa.Table:
         """Return the rows at or above the position `table` has reached.
 

@@ -26,6 +26,7 @@ from telemetry._errors import (
     SettingsError,
     SourceError,
     StoreError,
+    StoreFull,
     UsageError,
 )
 from telemetry._ids import WILDCARD, format_id, parse_id, template_id
@@ -95,6 +96,7 @@ __all__ = [
     "SettingsError",
     "SourceError",
     "StoreError",
+    "StoreFull",
     "UsageError",
     "Window",
     "format_id",

@@ -8,6 +8,7 @@
     ├── DecodeError                 one record cannot be decoded; becomes a dead letter, never stops a batch
     ├── StoreError                  the store cannot be opened, read or written
     │   ├── Fenced                  another writer moved this position: drop the batch, restore, seek again
+    │   ├── StoreFull               no room is left: nothing was lost, commit again once there is
     │   ├── CorruptState            a snapshot fails its checksum or has an unknown format version
     │   └── QueryError              a query is wrong, forbidden, or over its limits
     └── EvidenceError               a root-cause case lacks what the method needs
@@ -55,6 +56,10 @@ class StoreError(FaultlineError):
 
 class Fenced(StoreError):
     """Another writer has moved a position this writer owned."""
+
+
+class StoreFull(StoreError):
+    """The disk or quota that holds the store is full."""
 
 
 class CorruptState(StoreError):

@@ -36,6 +36,7 @@ def status(store: str | None, as_json: bool) -> None:
 
 def _print(found: "Status") -> None:
     from faultline.cli._output import print_table, utc
+    from faultline.doctor import LOW_DISK
     from faultline.status import FATES
 
     columns = ("source", "partition", *FATES, "watermark", "committed", "ended")
@@ -48,4 +49,7 @@ def _print(found: "Status") -> None:
     if found.redacted:
         click.echo(f"redacted: {', '.join(f'{count:,} {kind}' for kind, count in found.redacted.items())}")
     click.echo(f"detected until: {utc(found.detected_until) if found.detected_until else '-'}")
+    if found.free_bytes is not None:
+        low = "" if found.free_bytes >= LOW_DISK else "; LOW: a full disk stops the pipeline until there is room"
+        click.echo(f"room on disk: {found.free_bytes / 2**30:.1f} GiB{low}")
     click.echo(f"open incidents: {found.open_incidents}")

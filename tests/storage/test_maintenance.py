@@ -173,7 +173,8 @@ def everything(reader: Reader) -> dict[str, pa.Table]:
     """What readers can see, but how often something was written down."""
     tables = ("logs", "metrics", "templates", "lineage", "dead_letters")
     sums = "SELECT minute, service, severity_number, template_id, sum(count) FROM log_counts GROUP BY ALL ORDER BY ALL"
-    account = "SELECT app_id, max(read), max(watermark), bool_or(closed) FROM ledger GROUP BY ALL ORDER BY ALL"
+    account = """SELECT app_id, max(read), max(watermark), arg_max(closed, (next, closed)), arg_max(worker, next)
+        FROM ledger GROUP BY ALL ORDER BY ALL"""
     first = 'SELECT template_id, arg_min(example, (first_seen, source, "partition", "offset")) FROM raw_templates'
     queries = [f"SELECT * FROM {table} ORDER BY ALL" for table in tables]
     return {sql: reader.query(sql) for sql in [*queries, sums, account, f"{first} GROUP BY 1 ORDER BY 1"]}
