@@ -32,7 +32,7 @@ def _page(reader: queries.Reads) -> None:
     span = view.chosen_range(reader, at, minutes)
     template = _asked_template()
     if template is not None:
-        _template(reader, span, queries.current_template(reader, template), wanted)
+        _template(reader, span, queries.current_templates(reader, template), wanted)
         return
     shown = st.segmented_control(
         "Show", ["Templates", "Records"], default="Templates", key="shown", label_visibility="collapsed", required=True
@@ -129,13 +129,14 @@ def _templates(found: pa.Table, span: queries.Range) -> None:
         st.rerun()
 
 
-def _template(reader: queries.Reads, span: queries.Range, template: int, wanted: queries.LogFilter) -> None:
+def _template(reader: queries.Reads, span: queries.Range, present: list[int], wanted: queries.LogFilter) -> None:
     if st.button("← All templates"):
         del st.query_params["template"]
         st.rerun()
-    text = queries.template_texts(reader, [format_id(template)]).get(format_id(template))
-    st.code(visible(text) if text else "This store does not know this template.", language=None, wrap_lines=True)
-    narrowed = queries.LogFilter(wanted.text, wanted.service, wanted.severity, template)
+    texts = sorted(queries.template_texts(reader, [format_id(one) for one in present]).values())
+    known = "\n".join(map(visible, texts[:20]))
+    st.code(known or "This store does not know this template.", language=None, wrap_lines=True)
+    narrowed = queries.LogFilter(wanted.text, wanted.service, wanted.severity, tuple(present))
     _records(queries.log_rows(reader, span, narrowed), span)
 
 

@@ -31,12 +31,15 @@ _SPAN_SERIES = {
     "passed_on": _SPAN_FAILED,
     "calls_received": ("spans in steps of 10 s", "count(*)"),
 }
-# Every template id there ever was, as 16 hex digits, with the text of what it has become.
+# Every template id there ever was, as 16 hex digits, with the text of what it has become; its own where it was split
+# and nothing is left of it.
 _TEXTS = """texts AS (
-            SELECT lpad(lower(to_hex(id)), 16, '0') AS signal, any_value(template) AS text
+            SELECT lpad(lower(to_hex(id)), 16, '0') AS signal, any_value(coalesce(template, own)) AS text
             FROM (SELECT template_id AS id, template_id AS present FROM templates
                   UNION SELECT from_id, to_id FROM lineage_map)
-            JOIN templates ON template_id = present GROUP BY 1)"""
+            LEFT JOIN templates ON template_id = present
+            LEFT JOIN (SELECT template_id AS id, min(template) AS own FROM raw_templates GROUP BY 1) USING (id)
+            WHERE coalesce(template, own) IS NOT NULL GROUP BY 1)"""
 _IN_RANGE = "{} >= make_timestamptz(?::BIGINT) AND {} < make_timestamptz(?::BIGINT)"
 
 
@@ -287,18 +290,26 @@ def signal_series(reader: Reads, service: str, kind: str, signal: str, span: Ran
         return _span_series(reader, service, signal, span)
     if signal == _ERROR_LOGS:
         return _count_series(reader, "severity_number >= 17 AND service = ?", [service], span)
-    template = current_template(reader, telemetry.parse_id(signal))
-    own = _count_series(reader, "template_id = ? AND service = ?", [template, service], span)
+    present = current_templates(reader, telemetry.parse_id(signal))
+    own = _count_series(reader, "list_contains(?::BIGINT[], template_id) AND service = ?", [present, service], span)
     if any(own.column("value").to_pylist()):
         return own
-    return _count_series(reader, "template_id = ?", [template], span)
+    return _count_series(reader, "list_contains(?::BIGINT[], template_id)", [present], span)
 
 
-def current_template(reader: Reads, template: int) -> int:
-    """Return what a template id has become by generalising or editing; the id itself where nothing changed it."""
-    row = _one(reader.query("SELECT to_id FROM lineage_map WHERE from_id = ? LIMIT 1", [template]))
-    newest: int = row.get("to_id", template)
-    return newest
+def current_templates(reader: Reads, template: int) -> list[int]:
+    """Return what a template id has become by generalising or editing: several ids where it was split.
+
+    The id itself where nothing changed it.
+    """
+    found = reader.query(
+        """
+        SELECT to_id FROM lineage_map WHERE from_id = ? UNION SELECT to_id FROM lineage_routes WHERE from_id = ?
+        ORDER BY 1 LIMIT 1000
+        """,
+        [template, template],
+    )
+    return found.column("to_id").to_pylist() or [template]
 
 
 def _metric_series(reader: Reads, service: str, metric: str, span: Range) -> pa.Table:
@@ -339,12 +350,12 @@ def _span_series(reader: Reads, service: str, signal: str, span: Range) -> pa.Ta
 
 @dataclass(frozen=True)
 class LogFilter:
-    """Which log records: a text to find (case does not matter), a service, a least severity number, a template."""
+    """Which log records: a text to find (case does not matter), a service, a least severity number, templates."""
 
     text: str = ""
     service: str | None = None
     severity: int = 0
-    template: int | None = None
+    templates: tuple[int, ...] | None = None
 
 
 def template_counts(reader: Reads, span: Range, wanted: LogFilter, limit: int = MAX_ROWS) -> pa.Table:
@@ -378,12 +389,12 @@ def log_rows(reader: Reads, span: Range, wanted: LogFilter, limit: int = MAX_ROW
         f"""
         SELECT time, service, severity_number, severity_text, body, component, params, trace_id,
                lpad(lower(to_hex(template_id)), 16, '0') AS template_id, source, "offset"
-        FROM logs WHERE {_within("time")} AND (?::BIGINT IS NULL OR template_id = ?)
+        FROM logs WHERE {_within("time")} AND (?::BIGINT[] IS NULL OR list_contains(?::BIGINT[], template_id))
             AND (? IS NULL OR service = ?) AND coalesce(severity_number, 0) >= ? AND contains(lower(body), lower(?))
         ORDER BY time DESC, source, "offset" DESC LIMIT ?
         """,
         [
-            *(span.since, span.until, wanted.template, wanted.template),
+            *(span.since, span.until, *[list(wanted.templates) if wanted.templates else None] * 2),
             *(wanted.service, wanted.service, wanted.severity, wanted.text, limit),
         ],
     )

@@ -45,8 +45,8 @@ def rendered(recipe: str) -> str:
 
 
 # Of each value whether it is known, and if so which: no text is both.
-_KEY = f"""list_transform({rendered(f"{MAP}.keys")}, lambda value, n:
-    CASE WHEN list_contains({MAP}.known[n], value) THEN '=' || value ELSE '' END)"""
+_KEY = f"""CASE WHEN {MAP}.keys IS NULL THEN NULL ELSE list_transform({rendered(f"{MAP}.keys")}, lambda value, n:
+    CASE WHEN list_contains({MAP}.known[n], value) THEN '=' || value ELSE '' END) END"""
 
 
 def source(table: str, files: Sequence[str], filename: bool = False) -> str:

@@ -6,8 +6,11 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from storage import Store
-from telemetry import format_id, template_id
+from dashboard import _queries as queries
+from faultline import templates
+from faultline.templates import Author
+from storage import Reader, Store
+from telemetry import format_id, parse_id, template_id
 
 from . import shop
 
@@ -84,6 +87,27 @@ def test_one_template_is_split_by_values_or_renamed(own: Path) -> None:
     press(app, "Preview")
     press(app, "Apply")
     assert "<*> <*> of 3 after <*> ms" in texts(own)
+
+
+def test_what_was_split_is_still_found_by_its_old_id(own: Path) -> None:
+    old = "request <*> timed out after <*> ms"
+    id = texts(own)[old]
+    span = queries.Range(0, 2**52)
+    place = Store.open(own)
+    with place.reader() as reader:
+        before = sum(queries.signal_series(reader, "payments", "log", id, _range(reader))["value"].to_pylist())
+        place.append_edit(templates.constant(reader, id, 2, Author("ann")))
+        parts = queries.current_templates(reader, parse_id(id))
+        assert len(parts) > 1
+        assert queries.template_texts(reader, [id]) == {id: old}
+        assert sum(queries.signal_series(reader, "payments", "log", id, _range(reader))["value"].to_pylist()) == before
+        assert queries.log_rows(reader, span, queries.LogFilter(templates=tuple(parts)), 9).num_rows == 9
+
+
+def _range(reader: Reader) -> queries.Range:
+    newest = queries.newest(reader, 2**52)
+    assert newest is not None
+    return queries.Range(newest - 7_200_000_000, newest + 1)
 
 
 def test_an_unknown_template_is_one_line(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -120,12 +120,12 @@ def test_a_template_that_only_others_logged_is_counted_over_all(reader: Reader, 
 def test_only_template_ids_have_texts(reader: Reader) -> None:
     known = telemetry.format_id(TIMEOUT)
     assert queries.template_texts(reader, ["cpu", "12", "f" * 16, known]) == {known: shop.TEMPLATES[3][1]}
-    assert queries.current_template(reader, TIMEOUT) == TIMEOUT
+    assert queries.current_templates(reader, TIMEOUT) == [TIMEOUT]
 
 
 def test_a_template_that_has_moved_on_is_followed(reader: Reader, now: int) -> None:
     old, span = telemetry.template_id(shop.OLD_TIMEOUT), Range(now - HOUR // 12, now)
-    assert queries.current_template(reader, old) == TIMEOUT
+    assert queries.current_templates(reader, old) == [TIMEOUT]
     hexed = telemetry.format_id(old)
     assert queries.template_texts(reader, [hexed]) == {hexed: shop.TEMPLATES[3][1]}
     series = [queries.signal_series(reader, "orders", "log", telemetry.format_id(id_), span) for id_ in (old, TIMEOUT)]
@@ -142,7 +142,7 @@ def test_templates_by_text_service_and_severity(reader: Reader, everything: Rang
 
 
 def test_records_of_a_template_newest_first(reader: Reader, everything: Range) -> None:
-    rows = queries.log_rows(reader, everything, LogFilter(template=TIMEOUT), limit=20).to_pylist()
+    rows = queries.log_rows(reader, everything, LogFilter(templates=(TIMEOUT,)), limit=20).to_pylist()
     assert len(rows) == 20
     assert {row["template_id"] for row in rows} == {telemetry.format_id(TIMEOUT)}
     assert [row["time"] for row in rows] == sorted((row["time"] for row in rows), reverse=True)
