@@ -85,11 +85,15 @@ class Kafka(_Group):
     security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
         "PLAINTEXT", description="How to talk to the brokers."
     )
-    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = Field(
+    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"] = Field(
         "PLAIN", description="How to log in, where the protocol is one of the SASL ones."
     )
     sasl_username: str | None = Field(None, description="User name for SASL.")
     sasl_password: SecretStr | None = Field(None, description="Password for SASL; never printed or logged.")
+    sasl_password_file: Path | None = Field(None, description="File to read the password from, instead.")
+    sasl_token_file: Path | None = Field(
+        None, description="OAUTHBEARER: file that holds the token, read at every login, so that it may be renewed."
+    )
     formats: dict[str, Format] = Field(
         {},
         description="What the messages of a topic hold, by topic: "
@@ -100,16 +104,35 @@ class Kafka(_Group):
         64 * 2**20, ge=2**20, le=2**32, description="A record batch that decompresses to more bytes is a dead letter."
     )
     ssl_cafile: Path | None = Field(None, description="CA certificates (PEM) to trust; unset: those of the system.")
+    ssl_certfile: Path | None = Field(None, description="Certificate (PEM) to show the brokers, if they ask for one.")
+    ssl_keyfile: Path | None = Field(None, description="Private key (PEM) of that certificate.")
+    ssl_key_password: SecretStr | None = Field(None, description="Password of that key; never printed or logged.")
 
     def options(self) -> dict[str, Any]:
-        """Return the security settings under the names kafka-python has for them."""
+        """Return the security settings under the names kafka-python has for them. Raises SettingsError."""
         found: dict[str, Any] = {"security_protocol": self.security_protocol}
         if self.security_protocol.startswith("SASL"):
-            found |= {"sasl_mechanism": self.sasl_mechanism, "sasl_plain_username": self.sasl_username}
-            found["sasl_plain_password"] = self.sasl_password and self.sasl_password.get_secret_value()
-        if self.ssl_cafile and self.security_protocol.endswith("SSL"):
-            found["ssl_cafile"] = str(self.ssl_cafile)
+            found |= {"sasl_mechanism": self.sasl_mechanism, **self._login()}
+        if self.security_protocol.endswith("SSL"):
+            files = {name: getattr(self, name) for name in ("ssl_cafile", "ssl_certfile", "ssl_keyfile")}
+            found |= {name: str(path) for name, path in files.items() if path}
+            if self.ssl_key_password:
+                found["ssl_password"] = self.ssl_key_password.get_secret_value()
         return found
+
+    def _login(self) -> dict[str, Any]:
+        if self.sasl_mechanism == "OAUTHBEARER":
+            if self.sasl_token_file is None:
+                raise SettingsError("kafka.sasl_mechanism is OAUTHBEARER: kafka.sasl_token_file must name a file")
+            return {"sasl_token_file": str(self.sasl_token_file)}
+        password = self.sasl_password.get_secret_value() if self.sasl_password else None
+        if self.sasl_password_file is not None:
+            try:
+                password = self.sasl_password_file.read_text("utf-8").strip()
+            except (OSError, UnicodeDecodeError) as error:
+                why = getattr(error, "strerror", None) or "it is not UTF-8"
+                raise SettingsError(f"cannot read kafka.sasl_password_file {self.sasl_password_file}: {why}") from None
+        return {"sasl_plain_username": self.sasl_username, "sasl_plain_password": password}
 
 
 class Otlp(_Group):

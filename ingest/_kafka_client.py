@@ -7,6 +7,7 @@ take one away between any two calls: a call about one that is gone answers None.
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, Protocol
 
 Where = tuple[str, int]
@@ -73,7 +74,7 @@ class Client(Protocol):
 
 
 class KafkaPython:
-    """The client built on kafka-python. `options` go to its consumer as they are."""
+    """The client built on kafka-python. `options` go to its consumer as they are, but `sasl_token_file`."""
 
     def __init__(
         self, servers: Sequence[str], topics: Sequence[str], group: str | None, options: Mapping[str, Any]
@@ -100,7 +101,7 @@ class KafkaPython:
 
         # Who keeps a partition in a rebalance goes on reading it.
         strategy = (CooperativeStickyAssignor,)
-        config = {**_CONSUMER, "bootstrap_servers": list(servers), "group_id": group, **options}
+        config = {**_CONSUMER, "bootstrap_servers": list(servers), "group_id": group, **_with_token(options)}
         self._consumer = KafkaConsumer(**config, partition_assignment_strategy=strategy)
         if group:
             self._consumer.subscribe(topics, listener=Listener())
@@ -187,6 +188,27 @@ class KafkaPython:
         """Leave the group and disconnect; what is broken already may stay so."""
         with suppress(Exception):
             self._consumer.close(autocommit=False, timeout_ms=1000)
+
+
+def _with_token(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Put what kafka-python wants in the place of `sasl_token_file`."""
+    found = dict(options)
+    if (file := found.pop("sasl_token_file", None)) is not None:
+        from kafka.net.sasl.oauth import AbstractTokenProvider
+
+        class Token(AbstractTokenProvider):  # type: ignore[misc]
+            """Reads the token at every login: whoever keeps the file renews it."""
+
+            def token(self) -> str:
+                return read_token(file)
+
+        found["sasl_oauth_token_provider"] = Token()
+    return found
+
+
+def read_token(file: str) -> str:
+    """Return the OAuth token in a file. Raises OSError."""
+    return Path(file).read_text("ascii").strip()
 
 
 def _note_commit(_: Any, response: Any) -> None:

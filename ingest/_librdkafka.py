@@ -6,7 +6,7 @@ from contextlib import suppress
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from ingest._kafka_client import Where
+from ingest._kafka_client import Where, read_token
 from telemetry import UsageError
 
 _CONSUMER = {
@@ -35,10 +35,12 @@ _NAMES = {
     "ssl_password": "ssl.key.password",
     "group_instance_id": "group.instance.id",
     "bootstrap_timeout_ms": None,  # how long the first answer may take; ours to keep
-    "sasl_oauth_token_provider": None,
+    "sasl_token_file": None,
 }
 """kafka-python's names of the options we use, and librdkafka's."""
 _LOOK_S = 5.0
+_TOKEN_S = 300.0
+"""A token is read from its file anew this often."""
 
 
 class Message(NamedTuple):
@@ -222,8 +224,8 @@ class Librdkafka:
 def _translate(options: Mapping[str, Any]) -> dict[str, Any]:
     named = {_NAMES.get(name, name): value for name, value in options.items() if value is not None}
     found = {name: value for name, value in named.items() if name is not None}
-    if (provider := options.get("sasl_oauth_token_provider")) is not None:
-        found["oauth_cb"] = lambda _: (provider.token(), time.time() + 300)
+    if (file := options.get("sasl_token_file")) is not None:
+        found["oauth_cb"] = lambda _: (read_token(file), time.time() + _TOKEN_S)
     return found
 
 

@@ -46,11 +46,18 @@ _PROPERTIES = """\
 process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:{controller}
-listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}
-advertised.listeners=PLAINTEXT://127.0.0.1:{port}
+listeners=PLAINTEXT://127.0.0.1:{port},SASL_SSL://127.0.0.1:{secure},CONTROLLER://127.0.0.1:{controller}
+advertised.listeners=PLAINTEXT://127.0.0.1:{port},SASL_SSL://127.0.0.1:{secure}
 controller.listener.names=CONTROLLER
 inter.broker.listener.name=PLAINTEXT
-listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT
+listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SASL_SSL:SASL_SSL
+ssl.keystore.type=PKCS12
+ssl.keystore.location={folder}/broker.p12
+ssl.keystore.password={password}
+sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256,OAUTHBEARER
+listener.name.sasl_ssl.plain.sasl.jaas.config={plain} required user_{user}="{password}";
+listener.name.sasl_ssl.scram-sha-256.sasl.jaas.config={scram} required;
+listener.name.sasl_ssl.oauthbearer.sasl.jaas.config={oauth} required unsecuredLoginStringClaim_sub="{user}";
 log.dirs={folder}/data
 num.partitions=1
 auto.create.topics.enable=false
@@ -67,6 +74,15 @@ log.retention.check.interval.ms=1000
 log.segment.delete.delay.ms=100
 log.cleaner.backoff.ms=200
 """
+
+_SECURITY = "org.apache.kafka.common.security"
+_MODULES = {
+    "plain": f"{_SECURITY}.plain.PlainLoginModule",
+    "scram": f"{_SECURITY}.scram.ScramLoginModule",
+    "oauth": f"{_SECURITY}.oauthbearer.OAuthBearerLoginModule",
+}
+USER, PASSWORD = "alice", "only-for-tests"
+"""Who may log in at the listener `KafkaBroker.secure`; OAuth tokens are believed unsigned."""
 
 _JAVA_FLAGS = (
     "-Xmx384m",
@@ -114,6 +130,20 @@ def _free_ports(count: int) -> list[int]:
             each.close()
 
 
+def _make_certificate(folder: Path) -> Path:
+    """Write a key with a certificate of its own for 127.0.0.1; return the certificate's PEM file."""
+    store = ["-alias", "broker", "-keystore", str(folder / "broker.p12"), "-storepass", PASSWORD]
+    name = ["-dname", "CN=127.0.0.1", "-ext", "san=ip:127.0.0.1", "-validity", "30", "-storetype", "PKCS12"]
+    for arguments in (
+        ["-genkeypair", "-keyalg", "EC", *name],
+        ["-exportcert", "-rfc", "-file", str(folder / "ca.pem")],
+    ):
+        done = subprocess.run(["keytool", *arguments, *store], capture_output=True, text=True, timeout=60, check=False)
+        if done.returncode != 0:
+            raise BrokerUnavailable(f"keytool failed: {done.stdout.strip()[-300:]}")
+    return folder / "ca.pem"
+
+
 class KafkaBroker:
     """One broker process with its own data folder; ports and data survive `restart()`."""
 
@@ -122,13 +152,18 @@ class KafkaBroker:
             raise BrokerUnavailable("java is not on the PATH: Kafka 4 needs Java 17")
         self._java = ["java", *_JAVA_FLAGS, "-cp", f"{ensure_libs()}/*"]
         self._folder = folder
-        self._port, controller = _free_ports(2)
+        self._port, controller, secure = _free_ports(3)
         self._process: subprocess.Popen[bytes] | None = None
-        self.bootstrap = f"127.0.0.1:{self._port}"
+        self.bootstrap, self.secure = f"127.0.0.1:{self._port}", f"127.0.0.1:{secure}"
+        self.ca = _make_certificate(folder)
         self._config = folder / "server.properties"
-        self._config.write_text(_PROPERTIES.format(port=self._port, controller=controller, folder=folder))
+        names = {"port": self._port, "controller": controller, "secure": secure, "folder": folder, **_MODULES}
+        self._config.write_text(_PROPERTIES.format(user=USER, password=PASSWORD, **names))
         cluster = "AAAAAAAAAAAAAAAAAAAAAA"  # any 16 bytes in base64 will do
-        self._run_tool("kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(self._config))
+        scram = f"SCRAM-SHA-256=[name={USER},password={PASSWORD}]"
+        self._run_tool(
+            "kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(self._config), "--add-scram", scram
+        )
 
     def _run_tool(self, *arguments: str) -> None:
         done = subprocess.run([*self._java, *arguments], capture_output=True, text=True, timeout=60, check=False)

@@ -105,3 +105,9 @@ def test_kafka_security_comes_under_the_names_of_the_client(monkeypatch):
         "sasl_plain_password": "hunter2",
         "ssl_cafile": "ca.pem",
     }
+    file('[kafka]\nsecurity_protocol = "SASL_SSL"\nsasl_mechanism = "OAUTHBEARER"')
+    with pytest.raises(SettingsError, match=r"kafka\.sasl_token_file must name a file"):
+        settings.load().kafka.options()
+    file('[kafka]\nsecurity_protocol = "SASL_SSL"\nsasl_password_file = "nowhere"')
+    with pytest.raises(SettingsError, match=r"cannot read kafka\.sasl_password_file nowhere: No such file"):
+        settings.load().kafka.options()
