@@ -50,6 +50,7 @@ def test_nothing_is_lost_or_doubled_and_all_results_are_those_of_an_undisturbed_
         chaos.run(lambda: time.monotonic() >= deadline, PAUSE_S)
         producer.stop()
         time.sleep(15)  # those that stand still go on, and find out
+        print(f"\n{dict(chaos.done)}", flush=True)
         crew.finish(terminate=True, seconds=LONG)
     finally:
         crew.end()
