@@ -63,7 +63,11 @@ def _wild_word(data, start, end):  # type: ignore[no-untyped-def]
     letters = start
     while letters < first and ((KIND[data[letters]] == _LETTER and data[letters] < 128) or data[letters] in (45, 95)):
         letters += 1
-    state = _mix(_WILD, np.uint64(end - stop) * np.uint64(2) + np.uint64(data[stop - 1] == 37))
+    slashes = 0
+    for i in range(start, stop):
+        slashes += data[i] == 47
+    split = slashes == 1 and data[start] != 47
+    state = _mix(_WILD, np.uint64(end - stop) * np.uint64(4) + np.uint64(data[stop - 1] == 37) + np.uint64(2 * split))
     marks = letters
     while marks < first and data[marks] in (46, 47):
         marks += 1
@@ -199,6 +203,44 @@ def _match_back(data, start, i, literals, low, high):  # type: ignore[no-untyped
 
 
 @compiled
+def _fit_row(data, start, end, literals, literal_offsets, first, count, begins, ends, slot, empty):  # type: ignore[no-untyped-def]
+    """Find the captures of one row; with `empty`, one between two blanks may be so where the row has only one."""
+    i = _match_at(data, start, end, literals, literal_offsets[first], literal_offsets[first + 1])
+    if count == 0 or i < 0:
+        return i == end
+    low, high = literal_offsets[first + count], literal_offsets[first + count + 1]
+    empty_last = empty and high > low and literals[low] == 32
+    last = _match_back(data, i, end, literals, low + empty_last, high)
+    if last < 0 or (empty_last and (last == start or KIND[data[last - 1]] != _SPACE)):
+        return False
+    for k in range(1, count):
+        low, high = literal_offsets[first + k], literal_offsets[first + k + 1]
+        j = i
+        stop = -1
+        if empty and high > low and literals[low] == 32 and i > start and KIND[data[i - 1]] == _SPACE:
+            stop = _match_at(data, i, last, literals, low + 1, high)
+        while stop < 0 and j <= last:
+            if high > low and literals[low] != 32:
+                place, border, mark = np.uint64(j), np.uint64(last), literals[low]
+                while place < border and data[place] != mark:
+                    place += np.uint64(1)
+                j = np.int64(place)
+            stop = _match_at(data, j, last, literals, low, high)
+            if stop < 0:
+                j += 1
+        if stop < 0:
+            return False
+        begins[slot + k - 1] = i
+        ends[slot + k - 1] = j
+        i = stop
+    while empty_last and last > i and KIND[data[last - 1]] == _SPACE:
+        last -= 1
+    begins[slot + count - 1] = i
+    ends[slot + count - 1] = last
+    return True
+
+
+@compiled
 def fit(data, row_begins, row_ends, template, literals, literal_offsets, first_literal, wild, at, begins, ends, fits):  # type: ignore[no-untyped-def]
     """Find what each wildcard of a row's template stands for.
 
@@ -213,41 +255,8 @@ def fit(data, row_begins, row_ends, template, literals, literal_offsets, first_l
             end -= 1
         t = template[row]
         first, count, slot = first_literal[t], wild[t], at[row]
-        i = _match_at(data, start, end, literals, literal_offsets[first], literal_offsets[first + 1])
-        if count == 0:
-            fits[row] = i == end
-            continue
-        last = -1
-        if i >= 0:
-            last = _match_back(
-                data, i, end, literals, literal_offsets[first + count], literal_offsets[first + count + 1]
-            )
-        good = last >= 0
-        for k in range(1, count):
-            if not good:
-                break
-            low, high = literal_offsets[first + k], literal_offsets[first + k + 1]
-            j = i
-            stop = -1
-            while j <= last:
-                if high > low and literals[low] != 32:
-                    place, border, mark = np.uint64(j), np.uint64(last), literals[low]
-                    while place < border and data[place] != mark:
-                        place += np.uint64(1)
-                    j = np.int64(place)
-                stop = _match_at(data, j, last, literals, low, high)
-                if stop >= 0:
-                    break
-                j += 1
-            good = stop >= 0
-            if good:
-                begins[slot + k - 1] = i
-                ends[slot + k - 1] = j
-                i = stop
-        fits[row] = good
-        if good:
-            begins[slot + count - 1] = i
-            ends[slot + count - 1] = last
+        where = data, start, end, literals, literal_offsets, first, count, begins, ends, slot
+        fits[row] = _fit_row(*where, False) or (count > 0 and _fit_row(*where, True))
 
 
 @compiled

@@ -13,12 +13,15 @@ _JOINED = r"A-Za-z0-9_\-/$%*+\\~^\u0080-\U0010ffff"  # and full stops
 _PHRASE = r"(?:(?<=^[\"'`])|(?<=[^A-Za-z0-9][\"'`]))[A-Za-z_-]+(?: [A-Za-z_-]+)+(?=[\"'`](?![A-Za-z0-9]))"
 _TOKEN = re.compile(rf"<\*>|{_PHRASE}|[{_JOINED}.]+|[\t-\r ]+|[^A-Za-z0-9\t-\r ]")
 _TOKEN_CAP = 512
+NAMING = frozenset({"user", "User", "username", "host", "hostname", "uid", "gid", "pid"})
+"""Kinds of things whose name follows."""
 _BLANKS = " \t\n\r\x0b\x0c"
 
 _DIGIT = re.compile(r"[0-9]")
 # Names with one digit in them: ssh2, utf8; log4j, jk2_init
 _VERSIONED = re.compile(r"[A-Za-z]{2,}[0-9]$|(?=.{4})[A-Za-z][A-Za-z_]*[0-9][A-Za-z_]+$")
 _PREFIXED = re.compile(r"((?:[A-Za-z_-]+[./]+)|\.{2,})[0-9]")
+_OF = re.compile(r"([^/]*[0-9][^/]*)/([^/]*[0-9][^/]*)$")
 _PERCENT = re.compile(r"[+-]?[0-9][0-9.]*%$")
 _LITERAL_VALUES = frozenset({"true", "false", "null", "True", "False", "None", "nil", "NULL", "TRUE", "FALSE"})
 _HOST = (
@@ -35,6 +38,8 @@ _MONTH = r"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]*"
 _DAY = r"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*"
 _DATE = rf"\b(?:{_DAY},? )?{_MONTH} +\d{{1,2}} \d\d:\d\d:\d\d(?: [A-Z]{{3,4}})?(?: \d{{4}})?\b"
 _BETWEEN = r"\s\"'`<>()\[\]{},;|"  # ends a URL or a path
+_NAMES = "|".join(sorted(NAMING))
+_AFTER_NAME = r"(?:from|to|by|on|at|via|in|with)\b|[\[(]"
 _TEXT_MASKS = (  # with a text without which none can match
     ("<redacted:", re.compile(r"<redacted:[a-z_]+>"), WILDCARD),
     ("://", re.compile(rf"\b[A-Za-z][A-Za-z0-9+-]{{0,20}}://[^{_BETWEEN}]+(?<![.:])"), WILDCARD),
@@ -50,6 +55,7 @@ _TEXT_MASKS = (  # with a text without which none can match
     ("=[", re.compile(r"=\[[^\[\]]*\]"), "=[<*>]"),
     ("{", re.compile(r"=[A-Za-z]\w*\{[^{}]*\}"), "=<*>"),
     ("()", re.compile(r"(?<!\S)\(\)"), "(<*>)"),
+    ("  ", re.compile(rf"\b({_NAMES})  (?={_AFTER_NAME})"), rf"\1 {WILDCARD} "),  # an empty name
     (" ", re.compile(r"(?<!\S)([A-Za-z][A-Za-z_]*)-?[0-9]+(?: \1-?[0-9]+)+(?!\S)"), WILDCARD),
 )
 
@@ -63,7 +69,8 @@ _LIST = rf"{_ITEM}(?:(?:, ?|; ?| ?\| ?| |#+){_ITEM}){{2,}}|{_ITEM}(?:(?:, ?|; ?|
 _SIZE = r"(?:[kKMGTP]i?)?B(?:/s)?|bytes"
 _UNIT = rf"{_SIZE}|[num\u00b5]?s|secs?|seconds|mins?|minutes|hrs?|hours|days|[kMG]?Hz|[kKMG]?bps"
 _QUANTITY = rf"<\*> (?:{_UNIT})(?![{_JOINED}])(?: \(<\*> (?:{_SIZE})\))?"
-_PLACE = re.compile(rf"(?:{_QUANTITY}|{_LIST})$")
+_PAIR = f"{WILDCARD}/{WILDCARD}"
+_PLACE = re.compile(rf"(?:{_QUANTITY}|{_LIST}|{_PAIR.replace('*', chr(92) + '*')})$")
 
 
 def compile_masks(patterns: Sequence[str]) -> list["re2._Regexp"]:
@@ -123,6 +130,8 @@ def _word(token: str) -> tuple[str, ...]:
         return (core, *end)
     if _PERCENT.match(core):
         return (WILDCARD, "%", *end)
+    if _OF.match(core):
+        return (_PAIR, *end)
     prefix = _PREFIXED.match(core)
     return (prefix.group(1), WILDCARD, *end) if prefix else (WILDCARD, *end)
 

@@ -1,18 +1,18 @@
 """What a place in a template is, by what stands around it: a value, a label, or a word like any other."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from parsing._masks import is_word
+from parsing._masks import NAMING, is_word
 
-_NAMING = frozenset({"user", "User", "username", "host", "hostname", "uid", "gid", "pid"})
 _FUNCTION_WORDS = frozenset(
     (
         *("and", "are", "as", "at", "be", "been", "by", "for", "from", "had", "has", "have", "in", "into", "is", "its"),
         *("no", "not", "of", "on", "or", "than", "that", "the", "this", "to", "via", "was", "were", "will", "with"),
     )
 )
-_FIXED = _NAMING | _FUNCTION_WORDS
+_FIXED = NAMING | _FUNCTION_WORDS
 _LEFT = frozenset({"for", "by", "from", "via"})
 _RIGHT = frozenset({"from", "to", "by", "on", "at", "via", "in", "with"})
 _QUOTES = frozenset("\"'`")
@@ -23,9 +23,17 @@ _ARROW = (" ", "-", ">", " ")
 Tokens = tuple[str, ...]
 
 
+def varying(tokens: Sequence[str]) -> list[bool]:
+    """Return which tokens have a place of their own, as opposed to being part of the skeleton."""
+    vary = [_may_vary(token) for token in tokens]
+    for i in range(2, len(tokens)):
+        if tokens[i] in NAMING and tokens[i - 1] == " " and tokens[i - 2] in NAMING:
+            vary[i] = not vary[i - 2]  # a user called "user"
+    return vary
+
+
 @lru_cache(maxsize=1 << 15)
-def may_vary(token: str) -> bool:
-    """Return whether a token has a place of its own, as opposed to being part of the skeleton."""
+def _may_vary(token: str) -> bool:
     return is_word(token) and token not in _FIXED
 
 
@@ -68,7 +76,7 @@ def _is_value(shape: Tokens, i: int) -> bool:
         return before == after and later not in (":", "=")
     if before != " ":
         return False
-    if earlier in _NAMING or (after == " " and earlier in _LEFT and later in _RIGHT):
+    if earlier in NAMING or (after == " " and earlier in _LEFT and later in _RIGHT):
         return True
     return _ARROW in (shape[i + 1 : i + 5], shape[max(0, i - 4) : i])
 

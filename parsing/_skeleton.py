@@ -19,7 +19,7 @@ from itertools import compress
 from typing import Any
 
 from parsing._masks import is_place, normalise
-from parsing._places import Places, may_vary
+from parsing._places import Places, varying
 from telemetry import WILDCARD
 
 OVERFLOW = 0
@@ -69,7 +69,7 @@ class SkeletonEngine:
 
     def learn(self, tokens: Sequence[str]) -> tuple[int, list[tuple[int, str]]]:
         """Return the cluster of a message, and every (cluster, template) that is new or has changed."""
-        vary = [may_vary(token) for token in tokens]
+        vary = varying(tokens)
         shape = tuple(["" if may else token for token, may in zip(tokens, vary, strict=True)])
         shown = tuple(compress(tokens, vary))
         same = self._shapes.get(shape)

@@ -25,7 +25,14 @@ def test_a_template_made_from_a_text_fits_it_and_restores_it(words: list[str], d
 def test_what_does_not_fit() -> None:
     assert fit_one("a <*> b", "a x c") is None
     assert fit_one("a", "a b") is None
-    assert fit_one("a <*> b <*> c", "a 1 b c") is None
+    assert fit_one("a <*> b <*> c", "a 1 bc") is None
+
+
+def test_nothing_between_two_blanks_fits_only_where_nothing_else_does() -> None:
+    assert fit_one("a <*> b <*> c", "a 1 b  c") == fit_one("a <*> b <*> c", "a 1 b c") == ["1", ""]
+    assert fit_one("a <*> b", "a  b") == fit_one("a <*> b", "a b") == [""]
+    assert fit_one("a <*> b <*>", "a b b 5") == ["b", "5"]
+    assert fit_one("a <*>b", "a b") == [""]
 
 
 def test_rows_that_do_not_fit_have_no_params() -> None:

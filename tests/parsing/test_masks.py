@@ -10,7 +10,25 @@ from parsing._masks import normalise, tokenise
 PIECES = ["a", "ab", "x1", "ab1", "12", "core.7", "CPU#1", "1.", "b.", "..", "..3", "/a/b1", "é2", "-", "a2b_c", "a_2"]
 MARKS = [" ", "  ", ":", "=", ", ", "(", ")", "[", "]", "=[", "{", "}", '"', " user "]
 MORE = ["true", "www.example.com", "00:01", "3 bytes (2 KB) sent", "Jan  5 10:00:00 2026", "ff:00:aa:bb", "7 bytes"]
-MORE += ["http://a.b1/c?d", "/a?b=1", r"C:\\a b\\c", "a@b.com", "5%", "0|1", "2#3", "a1 a2", "4 KB", "'a b'", '"c d"']
+MORE += [
+    "user  from x",
+    "host  [a",
+    "1/2",
+    "a1/b2",
+    "/a1/b2",
+    "1/b",
+    "http://a.b1/c?d",
+    "/a?b=1",
+    r"C:\\a b\\c",
+    "a@b.com",
+    "5%",
+    "0|1",
+    "2#3",
+    "a1 a2",
+    "4 KB",
+    "'a b'",
+    '"c d"',
+]
 
 
 def shape(text: str) -> int:

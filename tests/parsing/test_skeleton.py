@@ -37,6 +37,8 @@ def templates(messages: list[str]) -> list[str]:
         (["sent 9 bytes to disk", "sent 2000 bytes (1.9 KB) to disk"], "sent <*> to disk"),
         (["fans ( 1 2 3 ) fine", "fans ( 4 5 6 ) fine"], "fans ( <*> <*> <*> ) fine"),
         (["fans ( 1 2 3 ) fine", "fans ( 4 5 6 7 ) fine"], "fans ( <*> ) fine"),
+        (["no user anna from here", "no user user from here", "no user  from here"], "no user <*> from here"),
+        (["part 3/10 of 7", "part 4/10 of 7"], "part <*>/<*> of <*>"),
         (["peers a1, b2 left", "peers a1 left"], "peers <*> left"),
     ],
 )
