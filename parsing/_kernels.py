@@ -5,16 +5,17 @@ from numba import njit
 
 from parsing._jit import compiled
 
-_OTHER, _SPACE, _LETTER, _DIGIT = 0, 1, 2, 3
+_OTHER, _SPACE, _LETTER, _JOINER, _SLASH, _DIGIT = 0, 1, 2, 4, 8, 16  # bits: a word's are or-ed
 _KIND = np.zeros(256, np.uint8)
 _KIND[[9, 10, 11, 12, 13, 32]] = _SPACE
 _KIND[48:58] = _DIGIT
 _KIND[65:91] = _LETTER
 _KIND[97:123] = _LETTER
 _KIND[128:] = _LETTER
-for _joiner in b"_-./$%*+\\~^":
-    _KIND[_joiner] = 4  # joins the letters and digits around it into one word
-KIND = _KIND
+for _joiner in b"_-.$%*+\\~^":
+    _KIND[_joiner] = _JOINER  # joins the letters and digits around it into one word
+_KIND[47] = _SLASH  # so does a slash
+KIND, DIGIT = _KIND, _DIGIT
 
 TOKEN_CAP = 512
 """Words of a message that take part in its template; what follows them is one parameter."""
@@ -47,7 +48,7 @@ def _is_name(data, start, first, stop):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _wild_word(data, start, end):  # type: ignore[no-untyped-def]
+def _wild_word(data, start, end, slash):  # type: ignore[no-untyped-def]
     """Hash a word with digits: what is constant in it is its head (`core.12`), and full stops and a `%` at the end.
 
     A name with one digit in it (`ssh2`, `utf8`, `log4j`, `jk2_init`) is an ordinary word: -> 0.
@@ -63,10 +64,12 @@ def _wild_word(data, start, end):  # type: ignore[no-untyped-def]
     letters = start
     while letters < first and ((KIND[data[letters]] == _LETTER and data[letters] < 128) or data[letters] in (45, 95)):
         letters += 1
-    slashes = 0
-    for i in range(start, stop):
-        slashes += data[i] == 47
-    split = slashes == 1 and data[start] != 47
+    split = slash and data[start] != 47
+    if split:
+        slashes = 0
+        for i in range(start, stop):
+            slashes += data[i] == 47
+        split = slashes == 1
     state = _mix(_WILD, np.uint64(end - stop) * np.uint64(4) + np.uint64(data[stop - 1] == 37) + np.uint64(2 * split))
     marks = letters
     while marks < first and data[marks] in (46, 47):
@@ -85,7 +88,7 @@ def fingerprint(data, start, end):  # type: ignore[no-untyped-def]
     state = _BASIS
     word = _BASIS
     in_word = False
-    digit = False
+    seen = np.uint8(0)
     space = False
     words = 0
     for i in range(begin, stop + np.uint64(1)):  # unsigned: no check for places counted from the end
@@ -94,18 +97,18 @@ def fingerprint(data, start, end):  # type: ignore[no-untyped-def]
             if not in_word:
                 begin = np.uint64(i)
             in_word = True
-            digit = digit or kind == _DIGIT
+            seen |= kind
             word = (word ^ np.uint64(data[i])) * _PRIME
             continue
         if in_word:
             if space and words > 0:
                 state = _mix(state, np.uint64(32))
-            if digit:
-                wild = _wild_word(data, np.int64(begin), np.int64(i))
+            if seen & _DIGIT:
+                wild = _wild_word(data, np.int64(begin), np.int64(i), seen & _SLASH != 0)
                 word = word if wild == 0 else wild
             state = _mix(state, word)
             in_word = False
-            digit = False
+            seen = np.uint8(0)
             space = False
             word = _BASIS
             words += 1
@@ -203,40 +206,29 @@ def _match_back(data, start, i, literals, low, high):  # type: ignore[no-untyped
 
 
 @compiled
-def _fit_row(data, start, end, literals, literal_offsets, first, count, begins, ends, slot, empty):  # type: ignore[no-untyped-def]
-    """Find the captures of one row; with `empty`, one between two blanks may be so where the row has only one."""
+def _fit_sparse(data, start, end, literals, literal_offsets, first, count, begins, ends, slot):  # type: ignore[no-untyped-def]
+    """Find the captures of a row that fits only if one between two blanks may be empty, of fewer blanks."""
     i = _match_at(data, start, end, literals, literal_offsets[first], literal_offsets[first + 1])
-    if count == 0 or i < 0:
-        return i == end
     low, high = literal_offsets[first + count], literal_offsets[first + count + 1]
-    empty_last = empty and high > low and literals[low] == 32
-    last = _match_back(data, i, end, literals, low + empty_last, high)
-    if last < 0 or (empty_last and (last == start or KIND[data[last - 1]] != _SPACE)):
+    blank = high > low and literals[low] == 32
+    last = _match_back(data, i, end, literals, low + blank, high) if i >= 0 else -1
+    if last < 0 or (blank and (last == start or KIND[data[last - 1]] != _SPACE)):
         return False
     for k in range(1, count):
         low, high = literal_offsets[first + k], literal_offsets[first + k + 1]
-        j = i
-        stop = -1
-        if empty and high > low and literals[low] == 32 and i > start and KIND[data[i - 1]] == _SPACE:
+        j, stop = i, -1
+        if high > low and literals[low] == 32 and i > start and KIND[data[i - 1]] == _SPACE:
             stop = _match_at(data, i, last, literals, low + 1, high)
         while stop < 0 and j <= last:
-            if high > low and literals[low] != 32:
-                place, border, mark = np.uint64(j), np.uint64(last), literals[low]
-                while place < border and data[place] != mark:
-                    place += np.uint64(1)
-                j = np.int64(place)
             stop = _match_at(data, j, last, literals, low, high)
-            if stop < 0:
-                j += 1
+            j += stop < 0
         if stop < 0:
             return False
-        begins[slot + k - 1] = i
-        ends[slot + k - 1] = j
+        begins[slot + k - 1], ends[slot + k - 1] = i, j
         i = stop
-    while empty_last and last > i and KIND[data[last - 1]] == _SPACE:
+    while blank and last > i and KIND[data[last - 1]] == _SPACE:
         last -= 1
-    begins[slot + count - 1] = i
-    ends[slot + count - 1] = last
+    begins[slot + count - 1], ends[slot + count - 1] = i, last
     return True
 
 
@@ -255,8 +247,41 @@ def fit(data, row_begins, row_ends, template, literals, literal_offsets, first_l
             end -= 1
         t = template[row]
         first, count, slot = first_literal[t], wild[t], at[row]
-        where = data, start, end, literals, literal_offsets, first, count, begins, ends, slot
-        fits[row] = _fit_row(*where, False) or (count > 0 and _fit_row(*where, True))
+        i = _match_at(data, start, end, literals, literal_offsets[first], literal_offsets[first + 1])
+        if count == 0:
+            fits[row] = i == end
+            continue
+        last = -1
+        if i >= 0:
+            last = _match_back(
+                data, i, end, literals, literal_offsets[first + count], literal_offsets[first + count + 1]
+            )
+        good = last >= 0
+        for k in range(1, count):
+            if not good:
+                break
+            low, high = literal_offsets[first + k], literal_offsets[first + k + 1]
+            j = i
+            stop = -1
+            while j <= last:
+                if high > low and literals[low] != 32:
+                    place, border, mark = np.uint64(j), np.uint64(last), literals[low]
+                    while place < border and data[place] != mark:
+                        place += np.uint64(1)
+                    j = np.int64(place)
+                stop = _match_at(data, j, last, literals, low, high)
+                if stop >= 0:
+                    break
+                j += 1
+            good = stop >= 0
+            if good:
+                begins[slot + k - 1] = i
+                ends[slot + k - 1] = j
+                i = stop
+        if good:
+            begins[slot + count - 1] = i
+            ends[slot + count - 1] = last
+        fits[row] = good or _fit_sparse(data, start, end, literals, literal_offsets, first, count, begins, ends, slot)
 
 
 @compiled

@@ -3,9 +3,8 @@
 import numpy as np
 
 from parsing._jit import compiled
+from parsing._kernels import DIGIT as _DIGIT
 from parsing._kernels import KIND
-
-_DIGIT = 3  # a kind of `KIND`
 
 
 @compiled
