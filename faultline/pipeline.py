@@ -411,6 +411,7 @@ def run_pipeline(
     from faultline.maintenance import MaintenanceThread
 
     began = time.monotonic()
+    store.repair()
     pipeline = Pipeline(source, store, settings, own)
     follower = CorrelatorThread(store, settings, settings.worker_name, own)
     follower.start()

@@ -10,6 +10,7 @@ from storage._edits import Edit, Meaning, in_force
 from storage._lineage import Rule, resolve
 from storage._maintenance import Compaction, compact, maintain
 from storage._reader import Reader
+from storage._repair import Repair
 from storage._retention import Retention
 from storage._state import Snapshot
 from storage._store import Store, TableInfo
@@ -23,6 +24,7 @@ __all__ = [
     "Meaning",
     "Move",
     "Reader",
+    "Repair",
     "Retention",
     "Rule",
     "Snapshot",

@@ -95,6 +95,14 @@ def stats(table: str, metadata: Any) -> str:
     return json.dumps(found | {"nullCount": dict.fromkeys(_known(lows), 0)})
 
 
+def restated(table: str, file: DataFile) -> NewFile:
+    """Return a file as one that comes into the table, described by what the log said of it before."""
+    column = TIME_COLUMNS[table]
+    first, last = (datetime.fromtimestamp(us / 1e6, UTC) for us in (file.first, file.last))
+    limits = {"minValues": _known({column: first}), "maxValues": _known({column: last}), "nullCount": {column: 0}}
+    return NewFile(file.name, file.size, json.dumps({"numRecords": file.rows} | limits))
+
+
 def _extreme(metadata: Any, column: str, side: str) -> Any:
     index = metadata.schema.names.index(column)
     groups = (metadata.row_group(i).column(index).statistics for i in range(metadata.num_row_groups))

@@ -98,6 +98,14 @@ class Location:
         found = self.filesystem.find(root, detail=True)
         return {path.removeprefix(root): info["size"] for path, info in found.items() if "/_" not in path}
 
+    def ends_with(self, path: str, mark: bytes) -> bool:
+        """Return whether a file ends with these bytes. An object is written whole or not at all, so it does."""
+        if not self.is_local:
+            return True
+        with open(path, "rb") as file:
+            file.seek(-len(mark), os.SEEK_END)
+            return file.read() == mark
+
 
 def _folder(text: str) -> Path:
     return Path(text.removeprefix("file://")).expanduser().resolve()

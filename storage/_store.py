@@ -9,6 +9,7 @@ from storage._edit_log import append_edit
 from storage._edits import Edit
 from storage._location import Location
 from storage._reader import Reader
+from storage._repair import Repair, repair
 from storage._tables import Handle, create_table, store_errors
 from storage._writer import Writer
 from telemetry import StoreError
@@ -74,6 +75,13 @@ class Store:
         Raises StoreError if another edit came in between, or the table cannot be written.
         """
         append_edit(Handle(self.location, "edits"), edit)
+
+    def repair(self) -> list[Repair]:
+        """Look for data files that are missing or cut short, and take their tables back to before them.
+
+        Call before reading or writing: what is to be read again follows from the positions. Raises StoreError.
+        """
+        return repair(self.location)
 
     def free_bytes(self) -> int | None:
         """Return the room left on the disk of a local store; None for an object store. Raises StoreError."""

@@ -1,0 +1,124 @@
+"""A broken file is found at start, and what it held is read again, once."""
+
+import logging
+from itertools import repeat
+from pathlib import Path
+from typing import Any
+
+import pytest
+import storage_worker as worker
+
+from storage import Repair, Store, compact
+from storage._tables import Handle
+from telemetry import Fenced, Partition
+
+
+def fill(store: Store, partition: Partition, commits: int) -> None:
+    writer = store.writer()
+    for n in range(commits):
+        worker.commit(writer, partition, n * 5, n * 5 + 5, snapshot=True)
+
+
+def newest(store: Store, table: str, back: int = 0) -> Path:
+    """The file of the last commit but `back`."""
+    return Path(Handle(store.location, table).files().paths[back])
+
+
+def read_again(store: Store, partition: Partition, total: int) -> None:
+    worker.drain(store.writer(), partition, total, repeat(4))
+
+
+def whole(store: Store, partition: Partition, total: int, undisturbed: Path) -> bool:
+    """Whether a store holds what one undisturbed run leaves."""
+    reference = Store.open(undisturbed)
+    worker.drain(reference.writer(), partition, total, repeat(total))
+    with store.reader() as reader, reference.reader() as other:
+        return worker.contents(reader) == worker.contents(other)
+
+
+@pytest.mark.parametrize(
+    ("table", "broken"),
+    [("logs", "missing"), ("logs", "cut"), ("logs", "overwritten"), ("log_counts", "cut"), ("ledger", "missing")],
+)
+def test_a_broken_file_is_read_again(
+    table: str, broken: str, store: Store, partition: Partition, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    fill(store, partition, 8)
+    path = newest(store, table, 2)
+    if broken == "missing":
+        path.unlink()
+    elif broken == "cut":
+        path.write_bytes(path.read_bytes()[:-100])
+    else:  # as long as before
+        path.write_bytes(b"\0" * path.stat().st_size)
+    with caplog.at_level(logging.ERROR):
+        (done,) = store.repair()
+    assert (done.table, done.files, done.read_again) == (table, 1, True)
+    assert f"table {table}: found broken 1 files with {done.rows} rows" in caplog.text
+    position = worker.restored(store.writer(), partition)
+    assert position < 40
+    read_again(store, partition, 45)
+    assert whole(store, partition, 45, tmp_path / "undisturbed")
+    assert store.repair() == []
+
+
+def test_a_broken_merged_file_gives_way_to_those_it_was_made_of(
+    store: Store, partition: Partition, tmp_path: Path
+) -> None:
+    fill(store, partition, 6)
+    compact(store)
+    worker.commit(store.writer(), partition, 30, 35, snapshot=False)
+    newest(store, "logs", 1).unlink()
+    assert [done.table for done in store.repair()] == ["logs"]
+    read_again(store, partition, 40)
+    assert whole(store, partition, 40, tmp_path / "undisturbed")
+
+
+def test_a_file_older_than_all_versions_is_given_up_and_the_rest_goes_on(
+    store: Store, partition: Partition, caplog: pytest.LogCaptureFixture
+) -> None:
+    worker.commit(store.writer(), partition, 0, 5, snapshot=True)
+    rows = len(worker.rows("logs", 0, 5, partition))
+    first = newest(store, "logs")
+    worker.commit(store.writer(), partition, 5, 10, snapshot=True)
+    Handle(store.location, "logs").table.create_checkpoint()
+    for entry in (store.location.folder / "logs" / "_delta_log").glob("0000000000000000000[01].json"):
+        entry.unlink()
+    first.unlink()
+    with caplog.at_level(logging.ERROR):
+        assert store.repair() == [Repair("logs", 1, rows, read_again=False)]
+    assert "its rows are lost to this store" in caplog.text
+    assert worker.restored(store.writer(), partition) == 10
+    with store.reader() as reader:
+        assert len(reader.query("FROM logs")) == len(worker.rows("logs", 5, 10, partition))
+
+
+def test_two_that_start_at_once_repair_once(
+    store: Store, partition: Partition, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(store, partition, 4)
+    newest(store, "logs").unlink()
+    replace, done = Handle.replace, list[Repair]()
+
+    def rival_first(*args: Any, **options: Any) -> None:
+        monkeypatch.undo()
+        done.extend(store.repair())
+        replace(*args, **options)
+
+    monkeypatch.setattr(Handle, "replace", rival_first)
+    assert store.repair() == []
+    assert len(done) == 1
+    read_again(store, partition, 20)
+    assert whole(store, partition, 20, tmp_path / "undisturbed")
+
+
+def test_a_writer_that_goes_on_meanwhile_is_fenced(store: Store, partition: Partition, tmp_path: Path) -> None:
+    fill(store, partition, 4)
+    writer = store.writer()
+    worker.restored(writer, partition)
+    newest(store, "logs").unlink()
+    store.repair()
+    with pytest.raises(Fenced):
+        worker.commit(writer, partition, 20, 25, snapshot=False)
+    read_again(store, partition, 25)
+    assert whole(store, partition, 25, tmp_path / "undisturbed")
