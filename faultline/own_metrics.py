@@ -72,6 +72,15 @@ class OwnMetrics:
         self._expired = Counter("faultline_expired_rows", "Rows that retention dropped.", registry=own)
         self._full = Gauge("faultline_store_full", "1 while a commit waits for room in the store.", registry=own)
 
+        self._overflowing = Gauge(
+            "faultline_services_overflowing", "Services with more templates than are kept apart.", registry=own
+        )
+        self._other = Gauge(
+            "faultline_other_service_records",
+            "Records of this process that went to `__other__`: too many services in a partition.",
+            registry=own,
+        )
+
     def beat(self) -> None:
         """Note that the loop has made a turn; /healthz fails once this stays away for `STALE_S`."""
         self._beat = self._clock()
@@ -93,6 +102,11 @@ class OwnMetrics:
         """Publish a partition's running totals, its event-time watermark (us since the epoch), redactions by kind."""
         totals = [getattr(counts, fate) for fate in _FATES]
         self._partitions.set(f"{source}/{partition}", totals, watermark_us, redacted)
+
+    def parsers(self, overflowing: int, refused: int) -> None:
+        """State how many services overflow with templates, and how many records were of services beyond the limit."""
+        self._overflowing.set(overflowing)
+        self._other.set(refused)
 
     def rejected(self, reason: str, units: int) -> None:
         """Count `units` input units that became dead letters for `reason`."""

@@ -327,6 +327,8 @@ class Pipeline:
         for worker in moved:
             origin = worker.partition.source, worker.partition.number
             self._own.account(*origin, worker.counts, worker.watermark, worker.redacted)
+        overflow = [worker.overflow for worker in self._workers.values()]
+        self._own.parsers(sum(services for services, _ in overflow), sum(records for _, records in overflow))
 
 
 def component(app_id: str) -> str:

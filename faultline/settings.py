@@ -179,6 +179,13 @@ class Parsing(_Group):
     masks: tuple[str, ...] = Field(
         (), description="Regular expressions (RE2 syntax); what they match in a message is always a parameter."
     )
+    max_services: int = Field(
+        1_000,
+        ge=1,
+        le=100_000,
+        description="Services told apart in a partition; records of further ones go by `__other__`, their name in the "
+        "attribute `faultline.service`.",
+    )
     max_clusters: int = Field(
         20_000, ge=16, le=1_000_000, description="Templates a service may have; further ones overflow into `<*>`."
     )

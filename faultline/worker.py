@@ -230,6 +230,11 @@ class PartitionWorker:
         for clock in self._clocks.values():
             clock.advance(watermark)
 
+    @property
+    def overflow(self) -> tuple[int, int]:
+        """How many services have more templates than are kept apart, and records of services beyond the limit."""
+        return len(self._parser.overflowing), self._parser.refused
+
     def snapshot(self) -> bytes:
         """Return the state that belongs to `position`: a JSON header, its length before it, and the parser's state."""
         clocks = {kind: [clock.high, clock.last] for kind, clock in self._clocks.items()}

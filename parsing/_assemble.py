@@ -25,6 +25,7 @@ from parsing._columns import (
     string_columns,
 )
 from parsing._headers import Headers
+from parsing._services import NAME_ATTRIBUTE, Services
 from parsing._settings import ParserSettings
 from telemetry import LINES, LOGS, TIME, severity_number, syslog_severity_number
 
@@ -69,6 +70,7 @@ class Records:
         number: Ints,
         streams: Sequence["Stream"],
         settings: ParserSettings,
+        services: Services,
     ) -> "Records":
         """Make records of the first `keep` rows; `starts` says which of them begin one."""
         first = np.flatnonzero(starts)
@@ -88,8 +90,12 @@ class Records:
         time_us, inherited = _times(taken, headers, at, number[at], streams)
         plain = bodies is messages and not headers.matched.any()
         columns = _plain_columns(taken, settings) if plain else _columns(taken, headers, at, bodies, settings)
+        one_service = len(streams) == 1 and all_same(Spans.of(columns["service"]))
+        columns["service"], refused = services.column(columns["service"], one_service)
+        for record, name in refused.items():
+            headers.extra.setdefault(int(first[record]), {})[NAME_ATTRIBUTE] = name
+        one_service &= not refused
         columns["attributes"] = attribute_column(taken, headers, at, inherited)
-        one_service = len(streams) == 1 and (not headers.has("service") or all_same(Spans.of(columns["service"])))
         return cls(first, tailed, number[at], taken, messages, bodies, time_us, columns, one_service)
 
     def origin(self, record: int) -> dict[str, Any]:

@@ -60,6 +60,7 @@ class Miner:
         self._max_fingerprints = settings.max_fingerprints
         self._frozen = settings.frozen
         self._clock = 0
+        self.overflowing = False  # messages have fallen into the overflow template
         self.templates = Templates()  # changed templates get a new number
         self._cluster_template: Ints = np.zeros(_FIRST_SIZE, np.int64)
         self._clusters = 1
@@ -68,11 +69,6 @@ class Miner:
         self._slot_cluster: NDArray[np.int64] = np.zeros(_FIRST_SIZE, np.int64)
         self._last_used: NDArray[np.int64] = np.zeros(_FIRST_SIZE, np.int64)
         self._rebuild_index()
-
-    @property
-    def overflowing(self) -> bool:
-        """Return whether messages have fallen into the overflow template."""
-        return bool((self._slot_cluster[: self._count] == OVERFLOW).any())
 
     def assign(self, messages: Spans) -> tuple[Ints, list[Change]]:
         """Return each message's template, as a number in `templates`, and the changes on the way, in order."""
@@ -96,6 +92,7 @@ class Miner:
 
     def _learn(self, key: np.uint64, text: str, row: int) -> list[Change]:
         cluster, updates = self._engine.learn(tokenise(text, self._masks))
+        self.overflowing |= cluster == OVERFLOW
         changes = [self._set_template(number, template, row) for number, template in updates]
         if self._count >= self._max_fingerprints:
             self._forget()
@@ -184,6 +181,7 @@ class Miner:
             self._keep(np.flatnonzero(self._slot_cluster[: self._count] != OVERFLOW))
         else:
             self._rebuild_index()
+        self.overflowing = bool((self._slot_cluster[: self._count] == OVERFLOW).any())
 
 
 def _padded(values: NDArray[Any]) -> NDArray[Any]:

@@ -1,5 +1,6 @@
 """The parsing stage: lines of one partition in, log records with templates and parameters out."""
 
+import logging
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,11 +17,14 @@ from parsing._headers import HeaderReader, Headers
 from parsing._miner import Change, Miner
 from parsing._read import read_rows
 from parsing._records import continues, cut_long
+from parsing._services import OTHER, Services
 from parsing._settings import ParserSettings
 from parsing._templates import OVERFLOW_TEXT, with_tail
 from telemetry import LINEAGE, LINES, LOGS, TEMPLATES, CorruptState, Parsed, template_id
 
-FORMAT_VERSION = 2
+log = logging.getLogger("faultline.parsing")
+
+FORMAT_VERSION = 3
 UNKNOWN_SERVICE = "unknown"
 _NO_LINES, _NO_LOGS = LINES.empty_table(), LOGS.empty_table()
 _NO_TEMPLATES, _NO_RULES = TEMPLATES.empty_table(), LINEAGE.empty_table()
@@ -36,6 +40,7 @@ class Stream:
     headed: bool = False  # a line with a header has been seen
     last_time_us: int | None = None
     tailed: set[str] = field(default_factory=set)  # templates that also occurred with continuation lines
+    warned: bool = False  # of templates beyond the limit
 
     def load(self, saved: dict[str, Any]) -> None:
         """Take over the part of a snapshot that is about this stream."""
@@ -57,6 +62,9 @@ class Parser:
     def __init__(self, settings: ParserSettings | None = None) -> None:
         self.settings = settings or ParserSettings()
         self._streams: dict[str, Stream] = {}
+        self._learning = Services(self.settings.max_services)  # those that have a stream of their own
+        self._services = Services(self.settings.max_services)
+        self._warned = False
         self._held: pa.Table = _NO_LINES
         self._next = 0
 
@@ -82,6 +90,11 @@ class Parser:
     def overflowing(self) -> list[str]:
         """Services whose templates reached the limit, so that new messages fall into `<*>`."""
         return sorted(name for name, stream in self._streams.items() if stream.miner.overflowing)
+
+    @property
+    def refused(self) -> int:
+        """Records so far, of this object, whose service is one too many and goes by `__other__`."""
+        return self._services.refused
 
     def stream(self, name: str) -> Stream:
         """Return the stream of this name, new if need be."""
@@ -123,9 +136,12 @@ class Parser:
         fallback = self.settings.service or UNKNOWN_SERVICE
         service = one_chunk(rows["service"])
         if service.null_count in (0, len(service)) and all_same(Spans.of(service)):
-            return [service[0].as_py() or fallback], np.zeros(len(service), np.int64)
+            return [self._learning.admit(service[0].as_py() or fallback)], np.zeros(len(service), np.int64)
         coded = pc.fill_null(service, fallback).dictionary_encode()
-        return coded.dictionary.to_pylist(), coded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
+        number = coded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
+        admitted = [self._learning.admit(name) for name in coded.dictionary.to_pylist()]
+        place = {name: number for number, name in enumerate(dict.fromkeys(admitted))}
+        return list(place), np.array([place[name] for name in admitted], np.int64)[number]
 
     def _starts(
         self, rows: pa.Table, lines: Spans, structured: Flags, number: Ints, headers: Headers, headed: Flags
@@ -157,7 +173,8 @@ class Parser:
         streams = [self.stream(name) for name in names]
         for one, mine in streams_in(number[:keep], len(names)):
             streams[one].headed = bool(headed[mine].any())
-        records = Records.build(rows, keep, headers, starts, number, streams, self.settings)
+        records = Records.build(rows, keep, headers, starts, number, streams, self.settings, self._services)
+        self._warn_of_services()
         return self._templated(records, streams, keep, next)
 
     def _templated(self, records: Records, streams: list[Stream], keep: int, next: int) -> Parsed:
@@ -174,6 +191,7 @@ class Parser:
                 rules += self._lineage(stream, number[rows], several, changes, rows, records)
                 for row in rows[several]:
                     number[row] = stream.miner.templates.tailed(int(number[row]))
+            self._warn_of_templates(stream)
         captures = _fitted(records.bodies, shares, number)
         if not captures.fits.all():
             number[~captures.fits] = OVERFLOW_TEXT
@@ -190,6 +208,23 @@ class Parser:
             lineage = pa.Table.from_pylist([{name: rule[name] for name in LINEAGE.names} for rule in rules], LINEAGE)
         joined = keep - count - records.filtered
         return Parsed(logs, templates, lineage, next, joined=joined, filtered=records.filtered)
+
+    def _warn_of_templates(self, stream: Stream) -> None:
+        if stream.miner.overflowing and not stream.warned and not self.settings.frozen:
+            stream.warned = True
+            [name] = [name for name, one in self._streams.items() if one is stream]
+            log.warning(
+                "service %r has reached max_clusters, %d templates: further kinds of messages are of the template <*>",
+                name, self.settings.max_clusters,
+            )  # fmt: skip
+
+    def _warn_of_services(self) -> None:
+        if self.refused and not self._warned:
+            self._warned = True
+            log.warning(
+                "one partition has reached max_services, %d services: records of further ones are of the service %s",
+                self.settings.max_services, OTHER,
+            )  # fmt: skip
 
     def _lineage(
         self, stream: Stream, numbers: Ints, several: Ints, changes: list[Change], mine: Ints, records: Records
@@ -223,7 +258,8 @@ class Parser:
             }
             for name, stream in self._streams.items()
         }
-        return orjson.dumps({"version": FORMAT_VERSION, "streams": streams})
+        services = {"learning": self._learning.snapshot(), "services": self._services.snapshot()}
+        return orjson.dumps({"version": FORMAT_VERSION, "streams": streams, **services})
 
     @classmethod
     def restore(cls, payload: bytes, settings: ParserSettings | None = None) -> "Parser":
@@ -233,6 +269,8 @@ class Parser:
             if saved["version"] != FORMAT_VERSION:
                 raise CorruptState(f"parser snapshot has format version {saved['version']}; want {FORMAT_VERSION}")
             parser = cls(settings)
+            parser._learning = Services(parser.settings.max_services, saved["learning"])
+            parser._services = Services(parser.settings.max_services, saved["services"])
             for name, one in saved["streams"].items():
                 parser.stream(name).load(one)
         except (orjson.JSONDecodeError, KeyError, TypeError, ValueError, IndexError) as why:

@@ -18,6 +18,7 @@ class ParserSettings:
     pattern such as "<date> <time> <level> <component>: <message>". `year`: for times that lack one; None takes it
     from the observed time (a file's date). `timezone`: IANA name for times that state no zone. `service`: for lines
     whose source names none. `masks`: regular expressions (RE2 syntax) whose matches are always parameters.
+    `max_services`: services told apart in a partition; what comes from others after them is of the service `__other__`.
     `max_clusters`: templates a service may have before further ones fall into the overflow template `<*>`.
     `frozen`: learn no template; messages that fit none so far fall into `<*>`. `max_fingerprints`: known message
     shapes kept in memory a service. `similarity`, `depth`: Drain's (share of equal tokens; tree depth), used by the
@@ -29,6 +30,7 @@ class ParserSettings:
     timezone: str = "UTC"
     service: str | None = None
     masks: tuple[str, ...] = ()
+    max_services: int = 1_000
     max_clusters: int = 20_000
     frozen: bool = False
     max_fingerprints: int = 200_000
@@ -40,6 +42,7 @@ class ParserSettings:
         _require(self.engine in ENGINES, "engine", self.engine, f"one of {', '.join(ENGINES)}")
         _require(0 < self.similarity <= 1, "similarity", self.similarity, "above 0 and at most 1")
         _require(self.depth >= 3, "depth", self.depth, "3 or more")
+        _require(self.max_services >= 1, "max_services", self.max_services, "1 or more")
         _require(self.max_clusters >= 1, "max_clusters", self.max_clusters, "1 or more")
         _require(self.max_fingerprints >= 2, "max_fingerprints", self.max_fingerprints, "2 or more")
         _require(self.year is None or 1970 <= self.year <= 2200, "year", self.year, "a year from 1970 to 2200")

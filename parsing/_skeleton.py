@@ -27,6 +27,7 @@ OVERFLOW = 0
 
 _FEW = 5
 _MOST_WORDS_SINGLY = 40
+_MOST_BESIDE = 64  # clusters that differ in one place only and have found no reason to merge: they will not find one
 _MOST_WORDS_IN_PAIRS = 10
 # Names of units, hosts, devices, files, accounts: nginx.service, eth0, a@b, DOMAIN\\user
 _THING = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)+$|[A-Za-z]+[0-9]$|.*[@\\]")
@@ -56,6 +57,13 @@ class _Shape:
     exact: dict[Words, _Cluster] = field(default_factory=dict)
     near: dict[int, list[_Cluster]] = field(default_factory=dict)  # by words with one or two places left open
     lone: _Cluster | None = None  # the only cluster so far, not yet in `near`
+    closed: dict[int, tuple[tuple[int, ...], Words]] = field(default_factory=dict)  # openings no longer looked at
+
+    def close(self, places: tuple[int, ...], opened: Words) -> None:
+        """Look at an opening no longer: too many clusters differ in it alone for the cost to stay bounded."""
+        key = _key(places, opened)
+        self.near.pop(key, None)
+        self.closed[key] = places, opened
 
 
 class SkeletonEngine:
@@ -125,12 +133,14 @@ class SkeletonEngine:
         self._alive[cluster.members[-1]] = cluster
         same.exact[cluster.words] = cluster
         for _, key, _ in openings:
-            same.near.setdefault(key, []).append(cluster)
+            if key not in same.closed:
+                same.near.setdefault(key, []).append(cluster)
 
     def snapshot(self) -> dict[str, Any]:
         """Return the living clusters as JSON, in order."""
         alive = [[one.shape, one.words, one.shown, one.members] for one in self._alive.values()]
-        return {"count": self._count, "clusters": alive}
+        closed = [[shape, *one] for shape, same in self._shapes.items() for one in same.closed.values()]
+        return {"count": self._count, "clusters": alive, "closed": closed}
 
     def restore(self, saved: dict[str, Any]) -> None:
         """Take over what `snapshot` returned."""
@@ -142,6 +152,12 @@ class SkeletonEngine:
                 self._begin(cluster, Places.of(cluster.shape))
             else:
                 self._add(same, cluster, _openings(cluster.words))
+        for shape, places, opened in saved["closed"]:
+            self._shapes[tuple(shape)].close(tuple(places), tuple(opened))
+
+
+def _key(places: tuple[int, ...], opened: Words) -> int:
+    return hash((places, opened))
 
 
 def _openings(words: Words) -> list[_Opening]:
@@ -153,12 +169,12 @@ def _openings(words: Words) -> list[_Opening]:
     if count > _MOST_WORDS_SINGLY:
         return []
     singly = [(*words[:place], WILDCARD, *words[place + 1 :]) for place in range(count)]
-    found: list[_Opening] = [((place,), hash((place, opened)), opened) for place, opened in enumerate(singly)]
+    found: list[_Opening] = [((place,), _key((place,), opened), opened) for place, opened in enumerate(singly)]
     if count <= _MOST_WORDS_IN_PAIRS:
         for one in range(count):
             for other in range(one + 1, count):
                 opened = (*singly[one][:other], WILDCARD, *words[other + 1 :])
-                found.append(((one, other), hash((one, other, opened)), opened))
+                found.append(((one, other), _key((one, other), opened), opened))
     return found
 
 
@@ -185,16 +201,17 @@ def _covering(same: _Shape, words: Words, openings: list[_Opening]) -> _Cluster 
 def _mergeable(same: _Shape, cluster: _Cluster, openings: list[_Opening]) -> tuple[Words, list[_Cluster]] | None:
     """Return the words that `cluster` and others should become, and those others with it; None: no reason to merge."""
     for places, key, opened in openings:
-        if len(same.near[key]) < 2:
+        if key in same.closed or len(same.near[key]) < 2:
             continue
         beside = same.near[key] = [one for one in same.near[key] if one.alive]
-        if len(beside) < 2 or not _may_merge(same, places, opened, beside):
-            continue
-        if cluster.words == opened:
-            if _may_cover(same, opened):
+        if len(beside) >= 2 and _may_merge(same, places, opened, beside):
+            if cluster.words == opened:
+                if _may_cover(same, opened):
+                    return opened, beside
+            elif all(_many(same, place, beside) for place in places):
                 return opened, beside
-        elif all(_many(same, place, beside) for place in places):
-            return opened, beside
+        if len(beside) >= _MOST_BESIDE:
+            same.close(places, opened)
     return None
 
 

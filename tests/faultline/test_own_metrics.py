@@ -39,6 +39,7 @@ def test_metrics_show_accounts_commits_and_detection():
     own.account("logs/a.log", 0, COUNTS, round((time.time() - 100) * 1e6))
     own.observe_commit(0.2)
     own.correlator(1_700_000_000_000_000, 2, 7)
+    own.parsers(3, 44)
     with served(own) as url:
         status, text = get(f"{url}/metrics")
     assert status == 200
@@ -48,6 +49,8 @@ def test_metrics_show_accounts_commits_and_detection():
         'faultline_commit_seconds_bucket{le="0.25"} 1.0',
         "faultline_open_incidents 2.0",
         "faultline_series_refused 7.0",
+        "faultline_services_overflowing 3.0",
+        "faultline_other_service_records 44.0",
         "faultline_detected_until_seconds 1.7e+09",
     ):
         assert line in text
