@@ -128,6 +128,16 @@ class Lease:
         return bool(started != mine["started"] and _started(holder["pid"]) != started)
 
 
+def holder(store: "Store") -> str | None:
+    """Return the name of the worker that has the store's lease, or had it when it died; None: it is free."""
+    writer = store.writer()
+    position = writer.seen("ledger", APP)
+    if position is None or not position % 2:
+        return None
+    snapshot = writer.restore(APP)
+    return str(orjson.loads(snapshot.payload)["worker"]) if snapshot else None
+
+
 def _identity(worker: str) -> dict[str, str | int]:
     pid = os.getpid()
     return {"worker": worker, "machine": _machine(), "pid": pid, "started": _started(pid)}

@@ -4,6 +4,7 @@ The jars are fetched once with `mvn` and kept under `~/.cache/faultline/kafka-li
 """
 
 import os
+import random
 import shutil
 import signal
 import socket
@@ -11,7 +12,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -120,14 +121,15 @@ def ensure_libs() -> Path:
 
 
 def _free_ports(count: int) -> list[int]:
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
-    finally:
-        for each in sockets:
-            each.close()
+    """Return ports below those that connections get: else a client might take the port of a broker that is away."""
+    found: list[int] = []
+    with ExitStack() as held:
+        while len(found) < count:
+            each = held.enter_context(socket.socket())
+            with suppress(OSError):
+                each.bind(("127.0.0.1", random.randrange(20_000, 32_000)))
+                found.append(each.getsockname()[1])
+    return found
 
 
 def _make_certificate(folder: Path) -> Path:
@@ -170,7 +172,7 @@ class KafkaBroker:
         if done.returncode != 0:
             raise BrokerUnavailable(f"{arguments[0]} failed: {done.stderr[-300:].strip()}")
 
-    def start(self, timeout_s: float = 60) -> None:
+    def start(self, timeout_s: float = 120) -> None:
         """Start the process and wait until it answers."""
         with (self._folder / "broker.log").open("ab") as log:
             command = [*self._java, "kafka.Kafka", str(self._config)]

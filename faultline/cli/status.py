@@ -17,7 +17,8 @@ def status(store: str | None, as_json: bool) -> None:
     """Show what was read and stored, how current it is, and what is open.
 
     Of every input partition: read = stored + joined (continuation lines) + dead-lettered + filtered. The watermark is
-    the event time below which only late rows can still come.
+    the event time below which only late rows can still come; the lag, how many positions (Kafka: messages) the input
+    was ahead at the last commit. Of every worker: its partitions, and what it read a second in the last minute.
 
     \b
     Example:
@@ -36,11 +37,16 @@ def status(store: str | None, as_json: bool) -> None:
 
 def _print(found: "Status") -> None:
     from faultline.cli._output import print_table, utc
+    from faultline.cli._text import one_line
     from faultline.doctor import LOW_DISK
     from faultline.status import FATES
 
-    columns = ("source", "partition", *FATES, "watermark", "committed", "ended")
+    columns = ("source", "partition", *FATES, "lag", "watermark", "committed", "ended")
     print_table(columns, [[row[name] for name in columns] for row in found.partitions], title="Input")
+    click.echo()
+    facts = ("worker", "partitions", "lag", "per_second", "dead_lettered", "committed")
+    rows = [{**row, "per_second": round(row["per_second"], 1)} for row in found.workers]
+    print_table(facts, [[row[name] for name in facts] for row in rows], title="Workers")
     click.echo()
     sizes = ("table", "rows", "files", "bytes", "version")
     print_table(sizes, [[row[name] for name in sizes] for row in found.tables], title="Tables")
@@ -48,6 +54,7 @@ def _print(found: "Status") -> None:
     click.echo(f"account: {'balanced' if found.balanced else 'NOT BALANCED: rows are missing or doubled'}")
     if found.redacted:
         click.echo(f"redacted: {', '.join(f'{count:,} {kind}' for kind, count in found.redacted.items())}")
+    click.echo(f"correlator: {one_line(found.correlator) if found.correlator else 'none'}")
     click.echo(f"detected until: {utc(found.detected_until) if found.detected_until else '-'}")
     if found.free_bytes is not None:
         low = "" if found.free_bytes >= LOW_DISK else "; LOW: a full disk stops the pipeline until there is room"

@@ -3,11 +3,13 @@
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
+import structlog
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -19,6 +21,13 @@ T0 = datetime(2026, 1, 5, 8, 0, tzinfo=UTC)
 INCIDENT = "3f9c000000000001"
 HOSTILE = '=HYPERLINK("x")\x1b[2J\u202e'
 INPUT = Partition("file:1:1:1", "logs/cart.log")
+
+
+@pytest.fixture(autouse=True)
+def fresh_log() -> Iterator[None]:
+    """A command run in this process binds the log to the standard error of its test."""
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")

@@ -3,14 +3,19 @@
 import json
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
+import telemetry
 from faultline.cli import COMMANDS, _main
+from faultline.lease import Lease
+from storage import Move, Store
 from telemetry import StoreError, UsageError
 
-from .conftest import INCIDENT
+from .conftest import INCIDENT, INPUT, T0
 
 
 def call(capsys, *arguments: object) -> tuple[int, str, str]:
@@ -174,9 +179,30 @@ def test_status_shows_the_account_of_every_partition(capsys, store):
     assert found["partitions"][0]["source"] == "logs/cart.log"
     assert (found["balanced"], found["open_incidents"]) == (True, 1)
     assert {table["table"]: table["rows"] for table in found["tables"]}["logs"] == 2
+    (worker,) = found["workers"]
+    assert (worker["partitions"], worker["lag"], worker["dead_lettered"]) == (1, None, 1)
     plain = call(capsys, "status", "--store", store)[1]
-    assert "logs/cart.log\t0\t4\t2\t1\t1\t0\t0\t2026-01-05 08:00:00Z" in plain
+    assert "logs/cart.log\t0\t4\t2\t1\t1\t0\t0\t" in plain
     assert "account: balanced" in plain
+
+
+def test_status_shows_who_works_how_far_behind_and_how_fast(capsys, tmp_path):
+    opened = Store.open(tmp_path / "s")
+    writer = opened.writer()
+    for at, next, worker in ((0, 100, "a"), (90, 400, "a"), (120, 1000, "b")):
+        row = {"app_id": INPUT.app_id, "source": INPUT.source, "partition": 0, "next": next, "closed": False}
+        fates = {"read": next, "stored": next, "joined": 0, "dead_lettered": 0, "filtered": 0, "late": 0}
+        row |= {**fates, "worker": worker, "end": 1500, "time": T0 + timedelta(seconds=at)}
+        ledger = pa.Table.from_pylist([row], telemetry.LEDGER)
+        writer.commit({"ledger": ledger}, [Move.of(INPUT, 0, next)])
+    lease = Lease(opened, "b")
+    assert lease.hold()
+    capsys.readouterr()
+    found = json.loads(call(capsys, "status", "--store", tmp_path / "s", "--json")[1])
+    assert [(w["worker"], w["lag"], w["per_second"]) for w in found["workers"]] == [("b", 500, 900 / 60)]
+    assert found["correlator"] == "b"
+    lease.release()
+    assert "correlator: none" in call(capsys, "status", "--store", tmp_path / "s")[1]
 
 
 def test_compact_leaves_the_rows_as_they_are(capsys, store):

@@ -20,13 +20,14 @@ class Clock:
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    return Store.open(tmp_path_factory.mktemp("lease"))
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("lease")
 
 
 @pytest.fixture
-def store(made):
+def store(folder):
     """The same tables for all tests; each begins with a free lease."""
+    made = Store.open(folder)
     last = Lease(made, "cleaner")
     last._writer.restore(lease.APP)
     position = last._writer.seen("ledger", lease.APP) or 0
@@ -81,8 +82,8 @@ def test_of_two_that_see_it_free_one_gets_it(store):
     assert len(won) == 1
 
 
-def test_the_lease_of_a_dead_process_of_this_machine_is_taken_at_once(store):
+def test_the_lease_of_a_dead_process_of_this_machine_is_taken_at_once(store, folder):
     code = "import sys; from faultline.lease import Lease; from storage import Store\n"
     code += "assert Lease(Store.open(sys.argv[1], create=False), 'dead').hold()"
-    subprocess.run([sys.executable, "-c", code, str(store.folder)], check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", code, str(folder)], check=True, timeout=60)
     assert Lease(store, "next", Clock()).hold()
