@@ -29,6 +29,10 @@ _LINEAGE_ORDER = """SELECT from_id, to_id, recipe FROM raw_lineage WHERE from_id
 ORDER BY time, source, "partition", "offset", to_id"""
 
 
+# Views that show what is stored, whatever it means today.
+_PLAIN = telemetry.TABLES.keys() - {"logs", "log_counts", "templates"} | {"suspects_history"}
+
+
 class Reader:
     """Reads the tables of one store, from any process and while writers write. Threads may share it; they take turns.
 
@@ -56,6 +60,7 @@ class Reader:
         self._stale = set(telemetry.TABLES)
         self._edits: list[Edit] = []  # those in force
         self._meaning: Meaning | None = None
+        self._meaning_is_old = True
         self._applied: tuple[bool, bool] | None = None  # whether the views have lineage, and splits
         self.refresh()
 
@@ -126,7 +131,7 @@ class Reader:
         self.close()
 
     def _query(self, sql: str, params: Params) -> pa.Table:
-        self._renew_views()
+        self._renew_views(self._asks_for_meaning(sql))
         return self._run(sql, params)
 
     def _scan(
@@ -205,13 +210,28 @@ class Reader:
         self.refresh()
         return read()
 
-    def _renew_views(self) -> None:
-        """Point the views at the files of the versions last seen."""
+    def _asks_for_meaning(self, sql: str) -> bool:
+        """Return whether a statement may read a view that lineage and edits change; many only read what is stored."""
+        import duckdb
+
+        try:
+            names = {name.lower() for name in self._connection.get_table_names(sql)}
+        except duckdb.Error:
+            return True
+        return not names or not all(name.startswith("raw_") or name in _PLAIN for name in names)
+
+    def _renew_views(self, meaning: bool = True) -> None:
+        """Point the views at the files of the versions last seen, and with `meaning` have them show today's."""
         for table in self._stale:
             self._connection.execute(_views.raw_view(table, self._handles[table].files().paths))
         if self._stale & {"lineage", "edits"} or (self._edits and self._stale & {"templates", "logs"}):
-            self._renew_meaning()
+            self._meaning_is_old = True
         self._stale.clear()
+        if self._applied is None:
+            self._apply_views(False, False)
+        if meaning and self._meaning_is_old:
+            self._renew_meaning()
+            self._meaning_is_old = False
 
     def _renew_meaning(self) -> None:
         """Find out what stored ids mean by now, and let the views show it."""
@@ -221,10 +241,12 @@ class Reader:
         self._meaning = self._apply_edits(learnt) if self._edits else Meaning(learnt, [], {}, set(), set())
         self._write_map(self._meaning)
         self._splits.load(self._meaning.splits, self._log_files())
-        applied = bool(self._meaning.rules), bool(self._meaning.splits)
-        if self._applied != applied:
-            self._applied = applied
-            for statement in _views.meaning_views(*applied):
+        self._apply_views(bool(self._meaning.rules), bool(self._meaning.splits))
+
+    def _apply_views(self, has_lineage: bool, has_splits: bool) -> None:
+        if self._applied != (has_lineage, has_splits):
+            self._applied = has_lineage, has_splits
+            for statement in _views.meaning_views(has_lineage, has_splits):
                 self._connection.execute(statement)
 
     def _apply_edits(self, learnt: Sequence[Rule]) -> Meaning:
