@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import telemetry
-from storage import Edit, Move, Reader, Store, Writer, compact, fill
+from storage import Edit, Move, Reader, Store, Writer, _splits, compact, fill
 from telemetry import StoreError, template_id
 
 T0 = datetime(2026, 1, 5, 8, tzinfo=UTC)
@@ -125,6 +125,21 @@ def test_counts_of_rows_no_longer_kept_stay_with_the_template_they_had(
     counts += "GROUP BY ALL ORDER BY ALL"
     assert [tuple(row.values()) for row in reader.query(counts).to_pylist()] == [(OPEN, 1), (SHUT, 1), (USER, 3)]
     assert reader.query("SELECT count FROM templates ORDER BY ALL")["count"].to_pylist() == [1, 1, 3]
+
+
+def test_values_beyond_the_limit_stay_together(
+    store: Store, reader: Reader, filler: Filler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Which values are told apart depends on what is stored, not on the order in which a reader saw it."""
+    monkeypatch.setattr(_splits, "MOST_VALUES", 2)
+    store.append_edit(edit(1, "constant", USER, param=1))
+    for state in ("m", "z", "b", "a"):
+        filler([(USER, ("ann", state))])
+        shown(reader)
+    assert [text for text, _ in shown(reader)] == [USER, USER, "user <*> is b", "user <*> is a"]
+    check_counts(reader)
+    with store.reader() as other:
+        assert shown(other) == shown(reader)
 
 
 def test_a_preview_is_what_storing_it_would_show(store: Store, reader: Reader, filler: Filler) -> None:

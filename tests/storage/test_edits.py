@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from storage import generalised, in_force, tidy
 from storage._templates import recipe
-from telemetry import WILDCARD
+from telemetry import WILDCARD, template_id
 
 quick = settings(
     max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much]
@@ -97,6 +97,15 @@ def test_what_is_merged_stays_together_whatever_is_learnt_later(world: World, da
     ends = {text for text, (was, _) in zip(became, world.rows, strict=True) if was in merge.templates}
     now = {text for text, was in zip((text for text, _ in world.read([merge])), became, strict=True) if was in ends}
     assert len(now) <= 1
+
+
+@quick
+@given(worlds(), st.data())
+def test_each_stored_id_has_one_meaning_that_has_a_text(world: World, data: st.DataObject) -> None:
+    meaning = world.meaning(several(data, world))
+    texts = {template_id(text) for text in world.templates} | meaning.texts.keys()
+    assert len({rule.from_id for rule in meaning.rules}) == len(meaning.rules)
+    assert {rule.to_id for rule in meaning.rules} <= texts
 
 
 @quick
