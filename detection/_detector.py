@@ -143,7 +143,7 @@ class Detector:
     @property
     def refused(self) -> int:
         """Series seen for the first time after the limit was reached, and so not scored."""
-        return self._metrics.index.refused + self._logs.index.refused
+        return self._metrics.index.refused + self._logs.index.refused + self._spans.refused
 
     def snapshot(self) -> bytes:
         """Return the whole state; `restore` continues from it bit for bit."""

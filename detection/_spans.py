@@ -35,6 +35,11 @@ class SpanSignals:
         self._error_index = SeriesIndex(2 * limit)
         self._errors = CountScorer()
 
+    @property
+    def refused(self) -> int:
+        """Operations seen for the first time after the limit was reached, and so not scored."""
+        return self._operations.refused
+
     def observe(self, spans: pa.Table) -> list[Signals]:
         """Score one WINDOW_SPANS table, then learn it."""
         if not spans.num_rows:

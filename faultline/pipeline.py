@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from faultline.correlator import Correlator
     from faultline.own_metrics import OwnMetrics
     from faultline.settings import Settings
-    from ingest import Source
+    from ingest import DeadLetterTopic, Source
     from storage import Move, Snapshot, Store, Writer
 
 log = structlog.get_logger()
@@ -89,7 +89,8 @@ class Pipeline:
 
     `step` reads and processes; `flush` commits. Raises what the source and the store raise, except `Fenced`: then
     the partition has another owner or had one, and its state is read again from the store. Rows with an event time
-    before `late_before_us` are late whatever came before them.
+    before `late_before_us` are late whatever came before them. Dead letters go to `outlet` before their position is
+    committed: a crash in between sends them again.
     """
 
     def __init__(
@@ -99,9 +100,10 @@ class Pipeline:
         settings: "Settings",
         own: "OwnMetrics | None" = None,
         late_before_us: int | None = None,
+        outlet: "DeadLetterTopic | None" = None,
     ) -> None:
         self._source, self._store, self._settings, self._own = source, store, settings, own
-        self._late_before_us = late_before_us
+        self._late_before_us, self._outlet = late_before_us, outlet
         self._writer: Writer = store.writer()
         self._workers: dict[str, PartitionWorker] = {}
         self._committed: dict[str, int] = {}
@@ -240,6 +242,8 @@ class Pipeline:
         tables = self._with_sums(self._buffer.take(), self._moves(moved))
         tables["ledger"] = _ledger(moved, self._settings.worker_name, self._source.ends)
         states = self._snapshots() if snapshot or self._due(self._snapshot_at, self._settings.commit.snapshot_s) else []
+        if self._outlet and "dead_letters" in tables:
+            self._outlet.send(self._writer.fresh("dead_letters", tables["dead_letters"], self._moves(moved)))
         self._commit(_Pending(tables, moved, self._moves(moved, states), states))
 
     def _commit(self, pending: "_Pending") -> None:
@@ -414,7 +418,8 @@ def run_pipeline(
 
     began = time.monotonic()
     store.repair()
-    pipeline = Pipeline(source, store, settings, own)
+    outlet = settings.dead_letter_topic()
+    pipeline = Pipeline(source, store, settings, own, outlet=outlet)
     follower = CorrelatorThread(store, settings, settings.worker_name, own)
     follower.start()
     maintainer = MaintenanceThread(store, settings, own)
@@ -435,6 +440,8 @@ def run_pipeline(
             source.close()
         follower.close()
         maintainer.close()
+        if outlet:
+            outlet.close()
     accounting = pipeline.accounting
     accounting.seconds = time.monotonic() - began
     return accounting

@@ -20,6 +20,7 @@ from telemetry import SettingsError
 
 if TYPE_CHECKING:
     import storage
+    from ingest import DeadLetterTopic
     from parsing import ParserSettings, Redactor
 
 DEFAULT_FILE = "faultline.toml"
@@ -99,6 +100,11 @@ class Kafka(_Group):
         description="What the messages of a topic hold, by topic: "
         + ", ".join(f"`{name}`" for name in get_args(Format))
         + "; `auto` tells by the topic's name and the first bytes, and finds all but `remote_write`.",
+    )
+    dead_letter_topic: str | None = Field(
+        None,
+        min_length=1,
+        description="Topic that gets a copy of every dead letter, at least once: before its position is committed.",
     )
     max_batch_bytes: int = Field(
         64 * 2**20, ge=2**20, le=2**32, description="A record batch that decompresses to more bytes is a dead letter."
@@ -311,6 +317,15 @@ class Settings(BaseSettings):
         from parsing import ParserSettings
 
         return ParserSettings(**self.parsing.model_dump())
+
+    def dead_letter_topic(self) -> "DeadLetterTopic | None":
+        """Return the open dead-letter topic, None where none is set. Raises SourceError."""
+        from ingest import DeadLetterTopic
+
+        kafka = self.kafka
+        if kafka.dead_letter_topic is None:
+            return None
+        return DeadLetterTopic(kafka.bootstrap, kafka.dead_letter_topic, kafka.options())
 
     def redactor(self) -> "Redactor | None":
         """Return a redactor for one partition, None where redaction is off. Raises SettingsError for a bad pattern."""

@@ -14,6 +14,7 @@ from ingest._files import FilesSource, line_starts
 from ingest._formats import FORMATS
 from ingest._kafka import KafkaSource
 from ingest._otlp_source import OtlpSource
+from ingest._outlet import DeadLetterTopic
 from ingest._source import Source
 from ingest._stdin import StdinSource
 from ingest._topics import fill_topic, read_topic
@@ -21,6 +22,7 @@ from ingest._topics import fill_topic, read_topic
 __all__ = [
     "FORMATS",
     "Case",
+    "DeadLetterTopic",
     "FilesSource",
     "KafkaSource",
     "Matrix",
