@@ -307,7 +307,7 @@ def test_long_lines_are_cut_and_say_so(folder: Path, ran: dict[str, Any]):
 
 
 def run(source: FilesSource, store: Path, **options: Any) -> Accounting:
-    settings = Settings()
+    settings = options.pop("settings", Settings())
     options = {"once": True, "stop": threading.Event()} | options
     return run_pipeline(source, Store.open(store), settings, **options)
 
@@ -600,3 +600,73 @@ def test_a_wrong_variable_is_one_line(capsys, work: Path, monkeypatch, name: str
     assert (code, out) == (2, "")
     assert err.count("\n") == 1
     assert part in err
+
+
+# -- the rest of what is known to break pipelines -------------------------------------------------------------------
+
+
+def rows_of(store: Path, query: str) -> list[dict[str, Any]]:
+    with Store.open(store).reader() as reader:
+        found: list[dict[str, Any]] = reader.query(query).to_pylist()
+        return found
+
+
+def ingest(folder: Path, files: dict[str, str | bytes], **options: Any) -> tuple[Path, Accounting]:
+    inside = folder / "in"
+    inside.mkdir()
+    for name, content in files.items():
+        (inside / name).write_bytes(content if isinstance(content, bytes) else content.encode("utf-8", "surrogatepass"))
+    return folder / "s", run(FilesSource([inside], once=True), folder / "s", **options)
+
+
+def test_a_lone_surrogate_is_kept_escaped_and_can_be_shown(tmp_path: Path, capsys):
+    """As a JSON escape, and as the three bytes that UTF-8 forbids."""
+    raw = "2026-01-05 08:00:01,000 INFO shop.Cart - raw \ud800 lone\n"
+    store, _ = ingest(
+        tmp_path,
+        {"a.log": GOOD + raw.encode("utf-8", "surrogatepass"), "b.jsonl": record(2, message="json \ud800 lone")},
+    )
+    found = [row["body"] for row in rows_of(store, "select body from logs where body like '%lone' order by body")]
+    assert len(found) == 2
+    assert found[1] == "raw \\xed\\xa0\\x80 lone"
+    assert call(capsys, "sql", "select body from logs where body like '%lone'", "--csv", "--store", str(store))[0] == 0
+
+
+def test_random_lines_overflow_into_one_template_and_every_line_is_stored(tmp_path: Path):
+    rng = random.Random(4)
+    words = ["".join(rng.choices("abcdefghijklmnopqrstuvwxyz", k=7)) for _ in range(20_000)]
+    text = "".join(
+        f"2026-01-05 08:00:01 INFO a - {' '.join(rng.choices(words, k=rng.randrange(3, 12)))}\n" for _ in range(4000)
+    )
+    store, account = ingest(tmp_path, {"a.log": text}, settings=Settings(parsing={"max_clusters": 100}))
+    assert account.total.stored == 4000
+    (found,) = rows_of(store, "select count(distinct template_id) as n, count(*) as rows from logs")
+    assert found["rows"] == 4000
+    assert found["n"] <= 101
+    (overflow,) = rows_of(store, "select sum(count)::bigint as n from templates where template = '<*>'")
+    assert overflow["n"] > 3000
+
+
+def test_a_mask_that_would_take_for_ever_elsewhere_does_not(tmp_path: Path):
+    text = "".join(f"2026-01-05 08:00:{n:02d} INFO a - {'ab ' * 2000}{n}!\n" for n in range(20))
+    store, account = ingest(tmp_path, {"a.log": text}, settings=Settings(parsing={"masks": (r"^(\w+\s?)+$",)}))
+    assert account.total.stored == 20
+    assert rows_of(store, "select count(*) as n from logs") == [{"n": 20}]
+
+
+def test_fields_nobody_knows_go_into_the_attributes(tmp_path: Path):
+    more = {"colour": "red", "nested": {"a": 1}, "list": [1, 2], "nothing": None, "yes": True}
+    store, _ = ingest(tmp_path, {"a.jsonl": record(1) + record(2, **more)})
+    (found,) = rows_of(store, "select attributes as a from logs where body = 'got 2'")
+    assert dict(found["a"]) == {"colour": "red", "nested.a": "1", "list": "[1,2]", "yes": "true"}
+
+
+def test_a_clock_ten_minutes_ahead_is_flagged_and_moves_no_window(tmp_path: Path, capsys):
+    """The records of the others are neither late nor in another window because of it."""
+    ahead = [record(n, time="2035-01-05T08:00:00Z") for n in range(5)]
+    store, account = ingest(tmp_path, {"a.jsonl": "".join(record(n) for n in range(5)) + "".join(ahead) + record(6)})
+    assert (account.total.stored, account.total.late, account.total.dead_lettered) == (6, 0, 5)
+    capsys.readouterr()
+    code, out, _ = call(capsys, "deadletters", "list", "--store", str(store), "--json")
+    assert code == 0
+    assert [(row["reason"], row["units"]) for row in json.loads(out)["counts"]] == [("future_time", 5)]
