@@ -31,6 +31,7 @@ ORDER BY time, source, "partition", "offset", to_id"""
 
 # Views that show what is stored, whatever it means today.
 _PLAIN = telemetry.TABLES.keys() - {"logs", "log_counts", "templates"} | {"suspects_history"}
+_STREAMED = 8192  # rows a batch
 
 
 class Reader:
@@ -89,6 +90,25 @@ class Reader:
             self.refresh()
             return self._again_if_vacuumed(lambda: self._query(sql, params))
 
+    def batches(
+        self, table: str, since_us: int | None = None, until_us: int | None = None
+    ) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
+        """Return the schema of a view and its rows with since_us <= time < until_us (us, UTC), batch by batch.
+
+        It holds few rows in memory and has no time limit; take the batches to their end. Lineage is applied. The
+        iterator raises QueryError.
+        """
+        limits = {">=": since_us, "<": until_us}
+        bounds = [f"{TIME_COLUMNS[table]} {sign} make_timestamptz(?)" for sign, us in limits.items() if us is not None]
+        sql = f'FROM "{table}"' + (f" WHERE {' AND '.join(bounds)}" if bounds else "")
+        params = [us for us in limits.values() if us is not None]
+        with self._lock:
+            self.refresh()
+            self._renew_views()
+            cursor = self._connection.cursor()
+            reader = cursor.sql(sql, params=params or None).to_arrow_reader(_STREAMED)
+        return reader.schema, self._streamed(cursor, reader)
+
     def scan(
         self,
         table: str,
@@ -117,6 +137,15 @@ class Reader:
             self._again_if_vacuumed(self._renew_views)
             assert self._meaning is not None
             return self._stored_edits(), self._meaning
+
+    def _streamed(self, cursor: "duckdb.DuckDBPyConnection", reader: Any) -> Iterator[pa.RecordBatch]:
+        import duckdb
+
+        try:
+            with cursor:
+                yield from reader
+        except (duckdb.Error, pa.ArrowException) as error:
+            raise QueryError(f"the query failed: {one_line(error)}") from error
 
     def close(self) -> None:
         """Release the connection; the reader cannot be used after."""

@@ -27,6 +27,7 @@ COMMANDS = {
     "templates": "List and search log templates, and edit them: merge, split, rename, undo.",
     "deadletters": "List what was rejected and why, show one, or decode what can be decoded now.",
     "sql": "Query the stored tables with SQL (DuckDB).",
+    "export": "Write any time range of the tables as one DuckDB file, as Parquet or as CSV.",
     "status": "Show what was read and stored, how current it is, and what is open.",
     "doctor": "Check this machine and the store, and say what is missing.",
     "dashboard": "Open the dashboard on the stored tables.",
