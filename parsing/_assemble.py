@@ -84,11 +84,11 @@ class Records:
         if not whole:
             lines = np.diff(first, append=keep)
             several = np.flatnonzero(lines > 1)
-            joined = _joined(messages, rows, first, lines, several)
+            joined = _joined(headers.spans("message", slice(0, keep)), first, lines, several)
             bodies = messages.replaced(several, joined)
             tailed[several] = [_has_tail(messages, int(row), text) for row, text in zip(several, joined, strict=True)]
         time_us, inherited = _times(taken, headers, at, number[at], streams)
-        plain = bodies is messages and not headers.matched.any()
+        plain = bodies is messages and not headers.seen.any()
         columns = _plain_columns(taken, settings) if plain else _columns(taken, headers, at, bodies, settings)
         one_service = len(streams) == 1 and all_same(Spans.of(columns["service"]))
         columns["service"], refused = services.column(columns["service"], one_service)
@@ -117,13 +117,10 @@ def logs_table(records: Records, ids: Ints, params: pa.ListArray) -> pa.Table:
     return pa.Table.from_arrays(columns, schema=LOGS)
 
 
-def _joined(messages: Spans, rows: pa.Table, first: Ints, lines: Ints, several: Ints) -> list[str]:
-    """Return the bodies of records of several lines."""
-    bodies = one_chunk(rows["body"])
-    return [
-        "\n".join([messages.text(int(i)), *bodies.slice(int(first[i]) + 1, int(lines[i]) - 1).to_pylist()])
-        for i in several
-    ]
+def _joined(messages: Spans, first: Ints, lines: Ints, several: Ints) -> list[str]:
+    """Return the bodies of records of several lines; `messages`: of all lines (a continuation line is one)."""
+    spans = zip(first[several].tolist(), lines[several].tolist(), strict=True)
+    return ["\n".join([messages.text(row) for row in range(begin, begin + count)]) for begin, count in spans]
 
 
 def _has_tail(messages: Spans, row: int, body: str) -> bool:

@@ -109,17 +109,23 @@ class HeaderReader:
         if self.settings.format not in ("auto", "message"):
             self.layouts, self.fixed = [pattern_layout(self.settings.format)], True
 
-    def read(self, headers: Headers, lines: Spans, rows: Ints, observed_us: Ints, leading: bool = True) -> None:
-        """Fill in the headers of some rows of `lines`. `leading`: columns may stand before the time."""
+    def read(self, headers: Headers, lines: Spans, rows: Ints, observed_us: Ints, leading: bool = True) -> Ints:
+        """Fill in the headers of some rows of `lines`; return those whose message is a line that a container wrote.
+
+        `leading`: columns may stand before the time. A time that is known already stays.
+        """
         if len(rows) == 0:
-            return
+            return rows
         which = np.full(len(rows), _NONE, np.int64)
         at = 0
         while at >= 0:
             self._apply(headers, lines, rows[at:], which[at:])
             at = self._learn(headers, lines, rows, which, at, leading)
         headers.matched[rows] = which >= 0
-        self._read_times(headers, rows, which, observed_us)
+        untimed = ~headers.timed[rows]
+        self._read_times(headers, rows[untimed], which[untimed], observed_us)
+        wrapping = [number for number, layout in enumerate(self.layouts) if layout.wraps]
+        return rows[np.isin(which, wrapping)] if wrapping else rows[:0]
 
     def _apply(self, headers: Headers, lines: Spans, rows: Ints, which: Ints) -> None:
         """Take the headers off rows by the first layout that fits; `which` gets its number, or _NONE."""

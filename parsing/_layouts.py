@@ -16,6 +16,9 @@ LEVEL_WORDS = (
 CODED_LEVELS = "LOG|ERROR|WARNING|FATAL|PANIC|NOTICE|INFO|DEBUG|STATEMENT|DETAIL|HINT|CONTEXT|QUERY|LOCATION|BACKTRACE"
 """What PostgreSQL writes before the colon."""
 
+CONTAINER = r"\s+(?:stdout|stderr) [FP] "
+"""What a container runtime (CRI) writes between the time and a line of the program it runs."""
+
 
 @dataclass(frozen=True)
 class Layout:
@@ -36,6 +39,11 @@ class Layout:
         """Return whether the header has a time."""
         return "(?P<time>" in self.regex
 
+    @cached_property
+    def wraps(self) -> bool:
+        """Return whether a container runtime wrote it: the message is a line of its own kind."""
+        return CONTAINER in self.regex
+
     @property
     def bare(self) -> bool:
         """Return whether the header is only a time."""
@@ -54,6 +62,10 @@ _ELEMENTS = {
     "host": r"(?P<host>\S+?)",
     "trace_id": r"(?P<trace_id>[0-9a-fA-F-]+)",
     "span_id": r"(?P<span_id>[0-9a-fA-F-]+)",
+    "priority": r"(?P<priority>\d{1,3})",
+    "client": r"(?P<client>\S+?)",
+    "user": r"(?P<user>\S*?)",
+    "database": r"(?P<database>\S*?)",
     "message": r"(?P<message>.*)",
     "*": r".*?",
 }

@@ -118,7 +118,7 @@ class Parser:
         rows = rows.combine_chunks() if rows["body"].num_chunks > 1 else rows
         lines, structured = Spans.of(one_chunk(rows["body"])), flags(rows["structured"])
         names, number = self._stream_of(rows)
-        headers, headed = read_rows(rows, lines, structured, names, number, self)
+        headers, headed, lines = read_rows(rows, lines, structured, names, number, self)
         starts, open_end = self._starts(rows, lines, structured, number, headers, headed)
         keep = rows.num_rows
         if open_end and not flush:

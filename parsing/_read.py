@@ -18,31 +18,39 @@ _LOGFMT = re2.compile(r'[A-Za-z_@][\w.@-]*=(?:"(?:[^"\\]|\\.)*"|[^\s"]*)\s+[A-Za
 
 def read_rows(
     rows: pa.Table, lines: Spans, structured: Flags, names: list[str], number: Ints, parser: "Parser"
-) -> tuple[Headers, Flags]:
-    """Return the headers of all rows, and for each whether its stream has shown a header up to it."""
+) -> tuple[Headers, Flags, Spans]:
+    """Return the headers of all rows, for each whether its stream has shown a header up to it, and the lines.
+
+    Of what a container runtime wrote, the line is what it passes on, and the header is that of this line.
+    """
     headers = Headers.blank(lines)
     headed = np.zeros(len(lines), np.bool_)
     if parser.settings.format == "message":
-        return headers, headed
+        return headers, headed, lines
     observed = ints(rows["observed_time"])
     mixed = bool(structured.any())
     for one, mine in streams_in(number, len(names)):
         stream = parser.stream(names[one])
         own = np.arange(len(lines))[mine]
         raw = own[~structured[own]] if mixed else own
-        _read_some(stream.raw, lines, raw, observed, headers, leading=True)
+        wrapped = _read_some(stream.raw, lines, raw, observed, headers, leading=True)
+        if len(wrapped):
+            headers.settle()
+            lines = lines.replaced_by(headers.spans("message", wrapped), wrapped)
+            _read_some(stream.inner, lines, wrapped, observed, headers, leading=True)
         if mixed:
             _read_some(stream.inner, lines, own[structured[own]], observed, headers, leading=False)
         if len(raw):
             headed[raw] = np.logical_or.accumulate(headers.matched[raw]) | stream.headed
     headers.settle()
-    return headers, headed
+    return headers, headed, lines
 
 
-def _read_some(reader: HeaderReader, lines: Spans, rows: Ints, observed: Ints, headers: Headers, leading: bool) -> None:
+def _read_some(reader: HeaderReader, lines: Spans, rows: Ints, observed: Ints, headers: Headers, leading: bool) -> Ints:
+    """Read the headers of some rows; return those whose message is a line that a container wrote."""
     if len(rows) and reader.settings.format == "auto":
         rows = _read_objects(reader, lines, rows, observed, headers)
-    reader.read(headers, lines, rows, observed, leading)
+    return reader.read(headers, lines, rows, observed, leading)
 
 
 def _read_objects(reader: HeaderReader, lines: Spans, rows: Ints, observed: Ints, headers: Headers) -> Ints:

@@ -6,7 +6,7 @@ columns), not which product wrote them. It looks at one line only, so what it fi
 
 import re
 
-from parsing._layouts import CODED_LEVELS, LEVEL_WORDS, Layout
+from parsing._layouts import CODED_LEVELS, CONTAINER, LEVEL_WORDS, Layout
 from parsing._times import TIME_LAYOUTS, TimeLayout
 
 _LEVEL_TEXT = rf"(?:{LEVEL_WORDS}|{LEVEL_WORDS.title()}|{LEVEL_WORDS.lower()})"
@@ -49,6 +49,10 @@ _CODED = re.compile(
     rf"(?P<level>(?:{CODED_LEVELS})\d?):\s+"
 )
 _TAGGED = re.compile(r"\s+(?P<host>[^\s:\[\]]+)\s+(?P<component>[^\s:\[\]=]+)(?:\[(?P<pid>\d+)\])?:(?:\s+|$)")
+_MODULE = re.compile(
+    rf"\s+\[(?P<component>[\w-]*):(?P<level>(?i:{LEVEL_WORDS}))\d?\]\s+\[pid (?P<pid>\d+)(?::tid (?P<thread>\d+))?\]"
+    r"(?:\s+\[client (?P<client>[^\]\s]+)\])?\s+"
+)
 _MICROSECONDS = re.compile(r"T[\d:]+\.\d{6}(?:Z|[+-]\d\d:\d\d)$")
 _ERLANG = re.compile(r"<\d+\.\d+\.\d+>(?= )")
 _MOST_LEADING = 8
@@ -172,10 +176,14 @@ def _after_time(scan: _Scan, time: TimeLayout, rfc5424: bool) -> Layout:
         return _syslog5424(scan, time)
     if re.match(r"\s*[|\t]", text[scan.at :]):
         return _delimited(scan, time)
-    if re.match(r"\s+(?:stdout|stderr) [FP] ", text[scan.at :]):
-        scan.add(" <*> <*> ", r"\s+(?:stdout|stderr) [FP] ", scan.at)
+    if re.match(CONTAINER, text[scan.at :]):
+        scan.add(" <*> <*> ", CONTAINER, scan.at)
         return scan.layout(time)
     if time.fields[0][0] == "b" and not time.has("Y") and _syslog(scan):
+        return scan.layout(time)
+    if (module := _MODULE.match(scan.text, scan.at)) is not None and not scan.named:
+        shown = " [<component>:<level>] [pid <pid>:tid <thread>] [client <client>] "
+        scan.add(shown, _MODULE.pattern, module.end(), "component", "level")
         return scan.layout(time)
     if _coded(scan) or (not leading and _tagged(scan)):
         return scan.layout(time)

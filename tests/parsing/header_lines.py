@@ -9,6 +9,33 @@ CASES = {
         "[Mon Jan 05 04:05:06 2026] [error] cannot open /tmp/x",
         {"time": "Mon Jan 05 04:05:06 2026", "level": "error", "message": "cannot open /tmp/x"},
     ),
+    "apache error of a module": (
+        "[Mon Jan 05 04:05:06.123456 2026] [core:error] [pid 12:tid 13] [client 10.0.0.1:80] File missing: /x",
+        {
+            "component": "core",
+            "level": "error",
+            "pid": "12",
+            "thread": "13",
+            "client": "10.0.0.1:80",
+            "message": "File missing: /x",
+        },
+    ),
+    "apache error of a module without client": (
+        "[Mon Jan 05 04:05:06.123456 2026] [mpm_event:notice] [pid 12:tid 13] resuming",
+        {"component": "mpm_event", "level": "notice", "client": "", "message": "resuming"},
+    ),
+    "python without dashes": (
+        "2026-01-05 12:00:00,123 shop.cart ERROR boom",
+        {"component": "shop.cart", "level": "ERROR", "message": "boom"},
+    ),
+    "syslog 5424 with several elements and none of them": (
+        '<165>1 2026-01-05T22:14:15.003+02:00 host app - - [ex@1 iut="3" e="A"][x@2 c="\\]"] hello',
+        {"priority": "165", "host": "host", "component": "app", "message": "hello"},
+    ),
+    "windows servicing": (
+        "2026-09-28 04:30:30, Info                  CBS    Loaded Servicing Stack v6",
+        {"level": "Info", "component": "CBS", "message": "Loaded Servicing Stack v6"},
+    ),
     "columns before the time": (
         "- 1767225600 2026.01.01 N12-A 2026-01-01-00.00.00.123456 N12-A SYS KERNEL INFO cache parity error",
         {"component": "KERNEL", "level": "INFO", "message": "cache parity error"},

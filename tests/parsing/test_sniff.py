@@ -4,6 +4,7 @@ import pytest
 import re2
 from header_lines import CASES
 
+from parsing._layouts import pattern_layout
 from parsing._sniff import sniff
 
 
@@ -15,6 +16,14 @@ def test_fields_of_a_header(name: str) -> None:
     found = re2.fullmatch("(?s)" + layout.regex, line)
     assert found is not None, layout.pattern
     assert {key: found.groupdict()[key] or "" for key in want} == want
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_what_is_shown_of_a_header_can_be_set(name: str) -> None:
+    line, _ = CASES[name]
+    layout = sniff(line)
+    assert layout is not None
+    assert pattern_layout(layout.pattern).regex.endswith("(?P<message>.*)")
 
 
 @pytest.mark.parametrize(

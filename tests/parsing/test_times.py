@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 import numpy as np
@@ -7,6 +8,7 @@ import re2
 
 from parsing._columns import Spans
 from parsing._times import INVALID, TIME_LAYOUTS, read_times
+from telemetry import Parsed
 
 
 def read(
@@ -66,3 +68,13 @@ def test_zone_from_settings_applies_to_naive_times_only() -> None:
 @pytest.mark.parametrize("text", ["2026-13-05 04:05:06", "2026-02-30 04:05:06", "2026-01-05 24:05:06"])
 def test_impossible_times_are_not_times(text: str) -> None:
     assert read(text)[0] is None
+
+
+@pytest.mark.parametrize("year", [2023, 2024])  # February has 28 days, and 29
+def test_a_year_begins_where_lines_without_year_pass_new_year(run: Callable[..., list[Parsed]], year: int) -> None:
+    lines = ["Feb 28 12:00:00 h a: x", "Dec 31 23:59:59 h a: x", "Jan  1 00:00:01 h a: x", "Jan  1 00:30:00 h a: x"]
+    parts = run(lines, 2, observed=datetime(year + 1, 1, 1, 1, tzinfo=UTC))
+    times = [time for part in parts for time in part.logs["time"].to_pylist()]
+    assert [(time.year, time.month, time.day) for time in times] == [
+        (year, 2, 28), (year, 12, 31), (year + 1, 1, 1), (year + 1, 1, 1),
+    ]  # fmt: skip
