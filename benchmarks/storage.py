@@ -24,6 +24,7 @@ import pyarrow.compute as pc
 import telemetry
 from faultline.pipeline import log_counts
 from storage import Move, Reader, Retention, Snapshot, Store, Writer, compact, maintain
+from telemetry import StoreError
 
 DAY_US = 86_400_000_000
 START = 1_790_000_000_000_000 // DAY_US * DAY_US
@@ -214,7 +215,10 @@ def _commit(writer: Writer, shop: Shop, at: int, snapshot: bool) -> float:
 def _turns(store: Store, stop: threading.Event, turns: list[float]) -> None:
     while not stop.wait(2):
         began = time.perf_counter()
-        maintain(store, Retention(None), len(turns) % 20 == 19, stop)
+        try:
+            maintain(store, Retention(None), len(turns) % 20 == 19, stop)
+        except StoreError as error:
+            say(f"a turn of the maintainer failed: {error}")
         turns.append(time.perf_counter() - began)
 
 

@@ -139,6 +139,8 @@ class Handle:
 
         Costs three file look-ups if not, on an object store one listing. Raises StoreError if the table cannot be read.
         """
+        from deltalake.exceptions import DeltaError
+
         if self._table is None:
             self._open()
             return True
@@ -148,8 +150,11 @@ class Handle:
             return True
         if not self._may_have_moved(before):
             return False
-        with store_errors(f"read the table {self.path}"):
+        try:
             self._table.update_incremental()
+        except (DeltaError, OSError):  # who was away for long finds the log cut, perhaps while reading it
+            self._open()
+            return True
         return self._table.version() != before
 
     def _is_gone(self, version: int) -> bool:

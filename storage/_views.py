@@ -3,16 +3,21 @@
 
 from collections.abc import Sequence
 
+import pyarrow as pa
+
 import telemetry
 from storage._sql import duckdb_type, quoted
 
-_COLUMNS = {
-    table: ", ".join(
+
+def columns(schema: pa.Schema) -> str:
+    """Return the columns that files are read by: by name, null where a file lacks one."""
+    return ", ".join(
         f"'{field.name}': {{name: '{field.name}', type: '{duckdb_type(field.type)}', default_value: NULL}}"
         for field in schema
     )
-    for table, schema in telemetry.TABLES.items()
-}
+
+
+_COLUMNS = {table: columns(schema) for table, schema in telemetry.TABLES.items()}
 MAP = "lineage_map"
 """Table of composed lineage: from_id, to_id, recipe; one row an id that has moved on. `keys` and `known` are null but
 for ids that are split: their rows go elsewhere if the values of `keys` are among those known (`ROUTES`)."""
