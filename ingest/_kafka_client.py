@@ -99,6 +99,8 @@ class KafkaPython:
             def on_partitions_assigned(self, assigned: Any) -> None:
                 client._keep_still(assigned)
 
+        # It complains of a topic that is not there yet every few seconds; the source has said so once.
+        logging.getLogger("kafka.cluster").setLevel(logging.CRITICAL)
         # Who keeps a partition in a rebalance goes on reading it.
         strategy = (CooperativeStickyAssignor,)
         config = {**_CONSUMER, "bootstrap_servers": list(servers), "group_id": group, **_with_token(options)}

@@ -90,7 +90,13 @@ def _point(n: int) -> bytes:
 
 
 def _span(n: int) -> bytes:
-    span = {"trace_id": f"{n:032x}", "span_id": f"{n:016x}", "service": "shop", "operation": "add", "status": "ok"}
+    span = {
+        "trace_id": f"{n + 1:032x}",
+        "span_id": f"{n + 1:016x}",
+        "service": "shop",
+        "operation": "add",
+        "status": "ok",
+    }
     return orjson.dumps({"time": _time(n), "duration_us": 900, **span})
 
 
@@ -110,7 +116,7 @@ class Found:
 _NUMBERS = {
     "logs": "regexp_extract(body, '(\\d+)', 1)::BIGINT",
     "metrics": "value::BIGINT",
-    "spans": "('0x' || span_id)::BIGINT",
+    "spans": "('0x' || span_id)::BIGINT - 1",
 }
 
 
@@ -164,12 +170,11 @@ class Chaos:
         while not until():
             time.sleep(self._random.uniform(0.2, 1.0) * pause_s)
             self._act(self._random.choice([*self._names, ZOMBIE]), self._random.random())
+        for name in [*self._names, ZOMBIE]:
+            self._revive(name)
 
     def _act(self, name: str, dice: float) -> None:
-        if self._crew.running[name].poll() is not None:  # it ended by itself: its log says why
-            said = self._crew.said(name).read_text()[-2000:]
-            assert "no Kafka broker answers" in said.splitlines()[-1], (name, said)
-            self._crew.start(name, group="-zombie" if name == ZOMBIE else "")
+        if self._revive(name):
             self.done["starts without a broker"] += 1
         elif dice < 0.04 and self._restart is not None:
             self._restart()
@@ -181,6 +186,15 @@ class Chaos:
             self._crew.kill(name)
             self._crew.start(name, group="-zombie" if name == ZOMBIE else "")
             self.done["kills"] += 1
+
+    def _revive(self, name: str) -> bool:
+        """Start a worker again that found no broker when it began; for no other reason may one end."""
+        if self._crew.running[name].poll() is None:
+            return False
+        said = self._crew.said(name).read_text()[-2000:]
+        assert "no Kafka broker answers" in said.splitlines()[-1], (name, said)
+        self._crew.start(name, group="-zombie" if name == ZOMBIE else "")
+        return True
 
     def _stop(self, name: str, seconds: float) -> None:
         try:

@@ -1,6 +1,11 @@
 """The compose file and the image only use commands, options and variables that exist."""
 
+import os
 import re
+import socket
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +13,7 @@ import pytest
 
 from faultline import reference, settings
 from faultline.cli import cli
+from storage import Store
 
 ROOT = Path(__file__).parents[2]
 COMMANDS = dict(reference.walk(cli))
@@ -45,8 +51,9 @@ OURS = {name: service for name, service in COMPOSE["services"].items() if "build
 
 
 def test_the_file_brings_up_what_it_promises():
-    assert set(COMPOSE["services"]) == {"kafka", "pipeline", "dashboard", "simulator"}
-    assert COMPOSE["services"]["simulator"]["profiles"] == ["demo"]
+    profiles = {name: service.get("profiles", []) for name, service in COMPOSE["services"].items()}
+    own = {"dashboard": ["demo", "dashboard"], "simulator": ["demo"], "otel-collector": ["otel"]}
+    assert profiles == {"kafka": [], "pipeline": [], **own}
     assert set(OURS) == {"pipeline", "dashboard", "simulator"}
 
 
@@ -66,7 +73,7 @@ def test_every_variable_is_a_setting_with_a_value_it_can_have(name, monkeypatch)
             assert variable in VARIABLES
             monkeypatch.setenv(variable, re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", value))
     assert settings.load().store == "/data/store"
-    assert settings.load().kafka.topics == ("logs", "metrics", "spans")
+    assert settings.load().kafka.topics[:3] == ("logs", "metrics", "spans")
 
 
 def test_the_dashboard_will_listen_where_the_file_tells_it_to():
@@ -81,6 +88,87 @@ def test_the_dashboard_will_listen_where_the_file_tells_it_to():
 def test_ports_are_bound_to_this_machine_only():
     for service in COMPOSE["services"].values():
         assert all(port.startswith("127.0.0.1:") for port in service.get("ports", []))
+
+
+def test_every_service_of_ours_that_stays_says_whether_it_is_well_and_runs_without_rights():
+    for name, service in OURS.items():
+        assert "healthcheck" in service or name == "simulator"
+        assert (service["read_only"], service["cap_drop"]) == ("true", ["ALL"])
+    assert re.search(r"^USER faultline$", (ROOT / "Dockerfile").read_text("utf-8"), re.MULTILINE)
+    assert "container_name" not in COMPOSE["services"]["pipeline"], "a name can be had once: it could not be scaled"
+    assert "ports" not in COMPOSE["services"]["pipeline"]
+
+
+def test_the_collector_sends_to_topics_that_the_pipeline_reads():
+    sent = set(re.findall(r"topic: (\S+)", (ROOT / "otel-collector.yaml").read_text("utf-8")))
+    read = re.search(r":-([^}]*)\}", OURS["pipeline"]["environment"]["FAULTLINE_KAFKA_TOPICS"])[1].split(",")
+    assert sent == set(read) - {"logs", "metrics", "spans"}
+
+
+def _free_port() -> str:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return str(one.getsockname()[1])
+
+
+class _Up:
+    """The file's services as processes of this machine: same commands, same environment, other addresses."""
+
+    def __init__(self, folder: Path, bootstrap: str) -> None:
+        self._folder, self._bootstrap = folder, bootstrap
+        self.processes: list[subprocess.Popen[bytes]] = []
+
+    def _local(self, text: str, ports: dict[str, str]) -> str:
+        text = re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", text.strip('"'))
+        for there, here in {
+            "kafka:9092": self._bootstrap,
+            "/data": str(self._folder),
+            "0.0.0.0": "127.0.0.1",
+            **ports,
+        }.items():
+            text = text.replace(there, here)
+        return text
+
+    def start(self, name: str) -> list[str]:
+        """Start a service; return its healthcheck as a command of this machine."""
+        service, ports = OURS[name], {"9464": _free_port()}
+        environment = {key: self._local(value, ports) for key, value in service["environment"].items() if key != "HOME"}
+        command = [self._local(word, ports) for word in service["command"]]
+        program = [sys.executable, "-m", "faultline", *command]
+        with (self._folder / f"{name}.log").open("ab") as said:
+            process = subprocess.Popen(program, env={**os.environ, **environment}, stdout=said, stderr=said)
+        self.processes.append(process)
+        check = [self._local(word, ports) for word in service.get("healthcheck", {}).get("test", [])]
+        return [sys.executable, *check[2:]]
+
+    def stop(self) -> list[int]:
+        """End all as compose does; return their exit codes."""
+        for process in self.processes:
+            process.terminate()
+        return [process.wait(100) for process in self.processes]
+
+
+@pytest.mark.kafka
+def test_the_services_run_as_the_file_says(kafka_broker, tmp_path):
+    """Two pipelines and the simulator, with the file's commands and environment and a real broker."""
+    up = _Up(tmp_path, kafka_broker.bootstrap)
+    try:
+        checks = [up.start(name) for name in ("pipeline", "pipeline", "simulator")]
+        for process, check in zip(up.processes, checks, strict=True):
+            while len(check) > 1 and subprocess.run(check, capture_output=True, check=False).returncode:
+                assert process.poll() is None
+                time.sleep(0.2)
+        tables = ("logs", "metrics", "spans")
+        with Store.open(tmp_path / "store", create=False).reader() as reader:
+            while not all(reader.query(f"SELECT count(*) AS n FROM raw_{table}")["n"][0].as_py() for table in tables):
+                assert all(process.poll() is None for process in up.processes)
+                time.sleep(0.2)
+        codes = up.stop()
+        assert codes[:2] == [0, 0], (tmp_path / "pipeline.log").read_text()
+    finally:
+        for process in up.processes:
+            process.kill()
+            process.wait()
 
 
 def test_no_image_floats():
