@@ -11,7 +11,7 @@ from storage._templates import recipe
 from telemetry import WILDCARD, template_id
 
 quick = settings(
-    max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much]
+    max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much]
 )
 
 
