@@ -29,7 +29,7 @@ from telemetry import StoreError
 DAY_US = 86_400_000_000
 START = 1_790_000_000_000_000 // DAY_US * DAY_US
 SERVICES, TEMPLATES, BATCH = 40, 2000, 200_000
-_LOG_S = 40
+_LOG_S = 60
 _TEXT = (
     "accepted added cache cart checkout client closed connection created database deadline delivered discount "
     "error failed fetched from gateway handler inventory item latency message order payload payment pool price "
