@@ -114,6 +114,7 @@ class Pipeline:
         self._buffer = _Buffer()
         self._pending: _Pending | None = None
         self._flushed_at = self._snapshot_at = time.monotonic()
+        self._begun = True
         self.rows_committed = 0
 
     @property
@@ -148,10 +149,16 @@ class Pipeline:
         for batch in batches:
             self._process(batch)
         self._let_time_pass(newest)
-        if self._buffer.bytes >= self._settings.commit.max_bytes or self._due(
-            self._flushed_at, self._settings.commit.interval_s
-        ):
+        full = self._buffer.bytes >= self._settings.commit.max_bytes
+        if full or self._due(self._flushed_at, self._settings.commit.interval_s) or self._has_first_news():
             self.flush()
+
+    def _has_first_news(self) -> bool:
+        """Whether there is something new since partitions came: people wait for the first rows after a restart."""
+        if self._begun:
+            return False
+        self._begun = any(worker.position > self._committed[app] for app, worker in self._workers.items())
+        return self._begun
 
     def _process(self, batch: Batch) -> None:
         app = batch.partition.app_id
@@ -172,6 +179,7 @@ class Pipeline:
             self._kept.pop(app, None)
         fresh = [wanted[app] for app in wanted.keys() - self._workers.keys()]
         self._take_over(fresh)
+        self._begun = False
         self.flush()  # the ledger now names the new partitions: the correlator waits for them
 
     def _take_over(self, partitions: Iterable[Partition]) -> None:

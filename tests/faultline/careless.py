@@ -16,7 +16,7 @@ import storage
 from faultline.cli import main
 from storage import Writer
 
-PAUSE_S = 0.05
+PAUSE_S = 0.2
 
 
 class Careless(Writer):

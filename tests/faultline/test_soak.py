@@ -76,10 +76,10 @@ def test_the_check_finds_positions_committed_apart_from_their_rows(kafka_broker:
     try:
         for _ in range(int(os.environ.get("SOAK_CARELESS_KILLS", "10"))):
             crew.start("one")
-            rows = crew.said("one").stat().st_size
-            while crew.said("one").stat().st_size == rows:  # it says when it begins to correlate, or restores
-                time.sleep(0.05)
-            time.sleep(moments.uniform(1, 4))
+            log, before = tmp_path / "store/logs/_delta_log", time.time()
+            while not log.is_dir() or max((file.stat().st_mtime for file in log.glob("*.json")), default=0) < before:
+                time.sleep(0.02)
+            time.sleep(moments.uniform(0.1, 2))
             crew.kill("one")
         producer.stop()
     finally:
