@@ -29,7 +29,7 @@ from telemetry import StoreError
 DAY_US = 86_400_000_000
 START = 1_790_000_000_000_000 // DAY_US * DAY_US
 SERVICES, TEMPLATES, BATCH = 40, 2000, 200_000
-_LOG_S = 60
+_LOG_S = 120
 _TEXT = (
     "accepted added cache cart checkout client closed connection created database deadline delivered discount "
     "error failed fetched from gateway handler inventory item latency message order payload payment pool price "
@@ -178,7 +178,7 @@ def commits(store: Store, shop: Shop, count: int) -> None:
     """Commit 200 rows at a time as fast as it goes, with the maintainer taking turns all the while.
 
     What slows commits down is the length of the log, which is cut by age. At one commit a second it holds 300 to 400
-    entries; here it keeps `_LOG_S` seconds, so that at ten commits a second it is as long as after a day.
+    entries; here it keeps `_LOG_S` seconds, so that at three commits a second it is as long as after a day.
     """
     for table in store.describe():
         properties = {"delta.logRetentionDuration": f"interval {_LOG_S} seconds"}

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from deltalake import DeltaTable, Transaction
 
 REOPEN_AFTER = 100
+REOPEN_S = 60.0
+"""A handle leans on the checkpoint it was opened from, which goes with the log's retention: it must be younger."""
 MAINTENANCE = "maintenance"
 """App id of every commit that only moves rows between files, or drops old ones."""
 
@@ -119,7 +121,7 @@ class Handle:
         self.path = location.of(name)
         self._location = location
         self._table: DeltaTable | None = None
-        self._opened_at = 0
+        self._opened_at, self._opened_time = 0, 0.0
         self._checkpoint = 0
         self._files: tuple[int, Files] | None = None
         self._extra: pa.Schema | None = None
@@ -145,7 +147,8 @@ class Handle:
             self._open()
             return True
         before = self._table.version()
-        if before - self._opened_at >= REOPEN_AFTER or self._is_gone(before):
+        old = before - self._opened_at >= REOPEN_AFTER or time.monotonic() - self._opened_time >= REOPEN_S
+        if old or self._is_gone(before):
             self._open()
             return True
         if not self._may_have_moved(before):
@@ -253,6 +256,7 @@ class Handle:
                 raise StoreError(f"no table at {self.path}: is this the folder of a Faultline store?") from error
             raise
         self._opened_at, self._checkpoint, self._files = self._table.version(), checkpoint, None
+        self._opened_time = time.monotonic()
         self._extra = None
         return self._table
 

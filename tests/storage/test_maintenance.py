@@ -11,7 +11,7 @@ import storage_worker as worker
 from deltalake.exceptions import CommitFailedError
 
 import telemetry
-from storage import Move, Reader, Retention, Snapshot, Store, compact, maintain
+from storage import Move, Reader, Retention, Snapshot, Store, _tables, compact, maintain
 from storage._files import DataFile
 from storage._lease import lease
 from storage._retention import DAY_US
@@ -273,3 +273,21 @@ def test_background_turns_while_two_writers_write(store: Store, partition: Parti
     logs = sum(worker.kind(n) == "logs" for n in range(80))
     assert len(reader.query("FROM logs")) == len(reader.query('SELECT DISTINCT source, "offset" FROM logs')) == 2 * logs
     assert reader.query("SELECT sum(count)::INT AS n FROM log_counts")["n"].to_pylist() == [2 * logs]
+
+
+def test_a_writer_outlives_the_checkpoint_it_was_opened_from(
+    store: Store, partition: Partition, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A table that is seldom written: the log behind its handle is cut, the entry it stands on is not."""
+    writer = store.writer()
+    worker.commit(writer, partition, 0, 5, snapshot=False)
+    Handle(store.location, "logs").trim_log()
+    for start in range(5, 40, 5):
+        worker.commit(writer, partition, start, start + 5, snapshot=False)
+    log = store.location.folder / "logs" / "_delta_log"
+    for path in sorted(log.glob("*.*"))[:-1]:
+        os.utime(path, (time.time() - 3600,) * 2)
+    Handle(store.location, "logs").trim_log()
+    monkeypatch.setattr(_tables, "REOPEN_S", 0)
+    worker.commit(writer, partition, 40, 45, snapshot=False)
+    assert store.writer().position("logs", partition.app_id) == 45
