@@ -102,11 +102,12 @@ class _Held:
     dead_letters: pa.Table = field(default_factory=telemetry.DEAD_LETTERS.empty_table)
     lines: pa.Array = field(default_factory=lambda: pa.array([], pa.int64()))
     redactions: pa.Table = field(default_factory=telemetry.REDACTIONS.empty_table)
+    filtered: pa.Array = field(default_factory=lambda: pa.array([], pa.int64()))
 
     @property
     def units(self) -> int:
         letters = pc.sum(self.dead_letters["units"]).as_py() or 0
-        return int(len(self.lines) + len(self.metrics) + len(self.spans) + letters)
+        return int(len(self.lines) + len(self.metrics) + len(self.spans) + len(self.filtered) + letters)
 
 
 class PartitionWorker:
@@ -142,8 +143,10 @@ class PartitionWorker:
             batch, redactions = self._redactor.clean(batch)
         parsed = self._parser.process(batch.lines, batch.next, batch.closed)
         self.closed = batch.closed
-        arrived = _Held(batch.metrics, batch.spans, batch.dead_letters, batch.lines["offset"], redactions)
-        return self._release(parsed, arrived, batch.read, batch.filtered)
+        arrived = _Held(
+            batch.metrics, batch.spans, batch.dead_letters, batch.lines["offset"], redactions, batch.filtered_at
+        )
+        return self._release(parsed, arrived, batch.read, batch.filtered - len(batch.filtered_at))
 
     def release(self) -> dict[str, pa.Table]:
         """Return rows the parser held back in case the next line continues them (the stream is idle)."""
@@ -169,7 +172,7 @@ class PartitionWorker:
             stored=sum(len(rows[name]) for name in ("logs", "metrics", "spans")),
             joined=parsed.joined,
             dead_lettered=pc.sum(letters["units"]).as_py() or 0,
-            filtered=filtered + parsed.filtered,
+            filtered=filtered + len(ready.filtered) + parsed.filtered,
         )
         for kind, count in zip(*(ready.redactions[name].to_pylist() for name in ("kind", "count")), strict=True):
             self.redacted[kind] = self.redacted.get(kind, 0) + count
@@ -307,9 +310,11 @@ def _split(held: _Held, arrived: _Held, position: int) -> tuple[_Held, _Held]:
     metrics, spans, letters, redactions = (part(n) for n in ("metrics", "spans", "dead_letters", "redactions"))
     lines = pa.chunked_array([held.lines, *_chunks(arrived.lines)], pa.int64())
     waiting = lines.filter(pc.greater_equal(lines, position)).combine_chunks()
+    filtered = pa.concat_arrays([held.filtered, arrived.filtered])
+    passed = pc.less(filtered, position)
     return (
-        _Held(metrics[0], spans[0], letters[0], redactions=redactions[0]),
-        _Held(metrics[1], spans[1], letters[1], waiting, redactions[1]),
+        _Held(metrics[0], spans[0], letters[0], redactions=redactions[0], filtered=filtered.filter(passed)),
+        _Held(metrics[1], spans[1], letters[1], waiting, redactions[1], filtered.filter(pc.invert(passed))),
     )
 
 

@@ -1,6 +1,6 @@
 """Text records to rows: which are JSON, which are raw lines, which are neither."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
 import numpy as np
@@ -38,7 +38,10 @@ def sniff(first: str) -> Stream:
 
 @dataclass(frozen=True)
 class Decoded:
-    """Rows of one batch: read = lines + metrics + spans + units of dead letters + filtered."""
+    """Rows of one batch: read = lines + metrics + spans + units of dead letters + filtered.
+
+    `filtered_at`: offsets of those filtered ones that may come after a line that is held back.
+    """
 
     read: int
     filtered: int
@@ -46,12 +49,13 @@ class Decoded:
     metrics: pa.Table
     spans: pa.Table
     dead_letters: pa.Table
+    filtered_at: pa.Array = field(default_factory=lambda: pa.array([], pa.int64()))
 
     def batch(self, envelope: Envelope, start: int, next: int, closed: bool = False) -> Batch:
         """Return it as the batch [start, next) of its partition."""
         return Batch(
             envelope.partition, start, next, self.read, self.filtered,
-            self.lines, self.metrics, self.spans, self.dead_letters, closed,
+            self.lines, self.metrics, self.spans, self.dead_letters, closed, self.filtered_at,
         )  # fmt: skip
 
 
@@ -65,13 +69,13 @@ def decode(text: pa.Array, envelope: Envelope, stream: Stream) -> Decoded:
     maybe_json = _candidates(text, stream) & ~blank
     for index, record in zip(np.flatnonzero(maybe_json).tolist(), _pick(text, maybe_json).to_pylist(), strict=True):
         raw[index] = _decode_one(index, record, envelope, stream, json_rows, letters)
-    filtered = int(blank.sum())
     before = letters.units
     logs_index, logs = json_rows.logs()
     metrics, spans = json_rows.metrics(), json_rows.spans()
     lines = _merge(np.flatnonzero(raw), _raw_lines(text, envelope, raw), logs_index, logs)
-    read = filtered + int(raw.sum()) + before + json_rows.read
-    return Decoded(read, filtered + json_rows.filtered, lines, metrics, spans, letters.table())
+    read = int(blank.sum()) + int(raw.sum()) + before + json_rows.read
+    filtered_at = pa.array(np.concatenate([envelope.offset[blank], np.array(json_rows.filtered, np.int64)]))
+    return Decoded(read, len(filtered_at), lines, metrics, spans, letters.table(), filtered_at)
 
 
 def _pick(text: pa.Array, rows: Mask) -> pa.Array:

@@ -49,7 +49,7 @@ class JsonRows:
         self._services: list[str | None] = envelope.service.to_pylist()
         self._offsets: list[int] = envelope.offset.tolist()
         self._records: dict[str, list[_Row]] = {}
-        self.filtered = 0
+        self.filtered: list[int] = []  # offsets
         self.read = 0
 
     def add(self, index: int, text: str, record: dict[str, Any], shape: _fields.Shape) -> None:
@@ -220,16 +220,16 @@ class JsonRows:
         """Return values as floats and which points to keep; null points are filtered, others that fail rejected."""
         kept = np.repeat(keep, counts)
         numeric = set(map(type, values)) <= {int, float}
+        owner = np.repeat(np.arange(len(rows)), counts)
         if not numeric:
             is_null = np.array([v is None for v in values], np.bool_)
-            self.filtered += int((is_null & kept).sum())
+            self.filtered += [self._offsets[rows[i][0]] for i in owner[is_null & kept].tolist()]
             kept_points = kept & ~is_null
             clean = [v if type(v) in (int, float) else None for v in values]
         else:
             kept_points, clean = kept, values
         numbers = np.array([_float(v) for v in clean] if not numeric else _floats(clean), np.float64)
         fine = kept_points & np.isfinite(numbers)
-        owner = np.repeat(np.arange(len(rows)), counts)
         for i in np.flatnonzero(kept_points & ~fine).tolist():
             index, text = rows[owner[i]][:2]
             reason = "not_finite" if type(values[i]) in (int, float) else "bad_value"

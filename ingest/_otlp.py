@@ -52,6 +52,17 @@ def from_protobuf(signal: str, value: bytes) -> Any:
     return _checked(signal, message_from_protobuf(message_type(signal), value), len(value))
 
 
+def _message(signal: str, value: bytes) -> Any:
+    """Return the message, JSON or protobuf: the latter begins with a line feed too, and `{` may be its length."""
+    if value[:1] == b"\n":
+        try:
+            return from_protobuf(signal, value)
+        except DecodeError as error:
+            if error.reason != "bad_protobuf" or value.lstrip()[:1] != b"{":
+                raise
+    return (from_json if value.lstrip()[:1] == b"{" else from_protobuf)(signal, value)
+
+
 def _checked(signal: str, message: Any, size: int) -> Any:
     """Return the message. Raises DecodeError if it would grow too much: too_many, too_long."""
     records = shared = 0
@@ -81,8 +92,7 @@ def decode_otlp(signal: str, values: Sequence[bytes], envelope: Envelope) -> Dec
     messages = []
     for index, value in enumerate(values):
         try:
-            parse = from_json if value.lstrip()[:1] == b"{" else from_protobuf
-            messages.append((index, parse(signal, value)))
+            messages.append((index, _message(signal, value)))
         except DecodeError as error:
             letters.add(int(envelope.offset[index]), error.reason, error.detail, value)
     tables = {

@@ -106,6 +106,7 @@ class ParquetReader:
         return Batch(
             self.partition, start, self._row, decoded.read + letters.units, decoded.filtered, lines,
             decoded.metrics, decoded.spans, pa.concat_tables([decoded.dead_letters, letters.table()]),
+            filtered_at=decoded.filtered_at,
         )  # fmt: skip
 
     def _fill(self, lines: pa.Table, rows: pa.RecordBatch, us: _times.Times, start: int, clock: Clock) -> pa.Table:

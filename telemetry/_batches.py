@@ -26,6 +26,7 @@ class Batch:
 
     `read` counts input units (lines, metric points, spans) in it; `filtered` those left out on purpose (blank lines).
     Of `lines`, `metrics` and `spans` any may be empty; all follow the schemas of the same name, with `late` false.
+    `filtered_at`: offsets of those of them that wait, as rows do, for a record before them that may go on.
     `closed`: the partition ends here.
     """
 
@@ -39,6 +40,7 @@ class Batch:
     spans: pa.Table = field(default_factory=schemas.SPANS.empty_table)
     dead_letters: pa.Table = field(default_factory=schemas.DEAD_LETTERS.empty_table)
     closed: bool = False
+    filtered_at: pa.Array = field(default_factory=lambda: pa.array([], pa.int64()))
 
 
 REDACTIONS = pa.schema([("offset", pa.int64()), ("kind", pa.string()), ("count", pa.int64())])

@@ -74,6 +74,18 @@ def test_a_rule_is_dated_by_its_record_whatever_the_batches(size: int):
     assert all(rule["time"] == times[rule["offset"]] for rule in rules)
 
 
+def test_a_blank_line_behind_a_record_that_is_held_back_is_counted_when_the_record_is():
+    """Else one read again from the position of the record would count twice."""
+    worker = PartitionWorker(PARTITION, Parser(), 5 * S)
+    first = lines(["2026-01-05T08:00:00Z INFO up", "2026-01-05T08:00:01Z INFO still up"], 0)
+    worker.process(Batch(PARTITION, 0, 3, 3, 1, lines=first, filtered_at=pa.array([2], pa.int64())))
+    assert worker.position == 1
+    assert worker.counts == Counts(read=1, stored=1)
+    worker.release()
+    assert worker.position == 3
+    assert worker.counts == Counts(read=3, stored=2, filtered=1)
+
+
 def test_totals_balance():
     assert Counts(read=10, stored=6, joined=1, dead_lettered=2, filtered=1).balanced
     assert not (Counts(read=10, stored=6) + Counts(read=1)).balanced

@@ -215,6 +215,21 @@ def test_quantiles_of_an_exponential_histogram_are_within_its_resolution(values,
         assert exact / base * 0.999 <= found[str(quantile)] <= exact * base * 1.001
 
 
+@pytest.mark.parametrize("length", range(119, 128))
+def test_a_message_as_long_as_a_brace_is_no_json(length):
+    """Protobuf begins with a line feed and a length; 123 is `{`."""
+    point = {"time_unix_nano": NS, "as_int": 5}
+    sized = (metrics({"name": "n" * n, "gauge": {"data_points": [point]}}) for n in range(1, 100))
+    message = next(m for m in (one.SerializeToString() for one in sized) if m[:2] == bytes([10, length]))
+    assert [row["value"] for row in rows(decoded(message, topic="otlp_metrics"), "metrics")] == [5.0]
+
+
+def test_json_may_begin_with_a_line_feed():
+    message = metrics({"name": "n", "gauge": {"data_points": [{"time_unix_nano": NS, "as_int": 5}]}})
+    found = rows(decoded(b"\n" + as_json(message), topic="otlp_metrics"), "metrics")
+    assert [row["value"] for row in found] == [5.0]
+
+
 def test_zeros_and_negative_values_of_an_exponential_histogram_come_first():
     point = {
         "time_unix_nano": NS, "count": 10, "zero_count": 8,
