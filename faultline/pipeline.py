@@ -272,7 +272,14 @@ class Pipeline:
             self._marked[worker.partition.app_id] = _mark(worker)
         tables = pending.tables
         self.rows_committed += sum(len(tables[name]) for name in ("logs", "metrics", "spans") if name in tables)
+        self._acknowledge(pending.states)
         self._publish(pending.moved, tables.get("dead_letters"))
+
+    def _acknowledge(self, states: Iterable["Snapshot"]) -> None:
+        """Tell the source what nobody will ask for again: all below the oldest snapshot a restart may go back to."""
+        for state in states:
+            self._kept.setdefault(state.app_id, deque(maxlen=_KEPT_SNAPSHOTS)).append(state.position)
+        self._source.acknowledge({app: kept[0] for app, kept in self._kept.items() if len(kept) == _KEPT_SNAPSHOTS})
 
     def _hold(self, pending: "_Pending | None") -> None:
         """Keep a commit for later, or note that there is none to keep."""
