@@ -23,7 +23,7 @@ demo: $(SYNCED) ## Run the demo; make demo ARGS="--seconds 60 --no-dashboard" pa
 	$(BIN)/faultline demo $(ARGS)
 
 test: lint ## Check style, types and layers, then run all tests but the long ones
-	$(BIN)/pytest -m "not soak" $(ARGS)
+	$(BIN)/pytest -m "not soak" -n auto --maxprocesses 4 --dist loadgroup $(ARGS)
 
 lint: $(SYNCED) ## Check style, formatting, types and who imports whom
 	$(BIN)/ruff check .

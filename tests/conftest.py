@@ -29,6 +29,13 @@ def _unavailable(what: str, why: str) -> NoReturn:
     pytest.skip(f"needs {what}: {why}")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Where tests run in several processes, those that need a broker share one, and a file stays in one process."""
+    for item in items:
+        shared = "kafka_broker" in getattr(item, "fixturenames", ())
+        item.add_marker(pytest.mark.xdist_group("kafka" if shared else str(item.path)))
+
+
 @pytest.fixture(scope="session")
 def kafka_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaBroker]:
     """A running Apache Kafka: `.bootstrap`, `create_topic()`, `stop()`, `kill()`, `start()`, `restart()`."""
