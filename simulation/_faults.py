@@ -66,6 +66,7 @@ SIGNALS = {
 RAMPS_S = {"cpu_hog": 15.0, "memory_leak": 0.0, "disk_full": 30.0, "slow_query": 20.0, "traffic_surge": 30.0}
 """Seconds over which a fault grows to its full size; the others are there at once."""
 
+_PLAIN = (("code_exception", "high"), ("crash_loop", "high"), ("dependency_down", "high"))
 _QUICK = ("cpu_hog", "network_delay", "packet_loss", "crash_loop", "code_exception", "dependency_down", "slow_query")
 
 
@@ -146,10 +147,11 @@ def report_seconds(seed: int) -> float:
 
 
 def demo_schedule(seed: int, live_after: float = 7200.0, count: int = 20) -> list[Fault]:
-    """Return faults that show within a minute: the first 5-15 s after `live_after`, then one about every 6 min."""
+    """Return a fault that shows within a minute, 5-15 s after `live_after`, then less plain ones about every 6 min."""
     rng = random.Random(f"demo-{seed}")
     pairs = [(kind, severity) for kind in _QUICK for severity in LEVELS[1:]]
     order = [pair for _ in range(-(-count // len(pairs))) for pair in rng.sample(pairs, len(pairs))]
+    order[0] = rng.choice(_PLAIN)
     return list(_place(rng, order[:count], live_after + rng.uniform(5.0, 15.0), (350.0, 380.0), (180.0, 200.0)))
 
 
