@@ -23,6 +23,7 @@ log = logging.getLogger("faultline.ingest")
 
 _COMMIT_S = 5.0
 _ALONE_S = 15.0
+_UNSEEN_S = 3.0  # brokers may need as long to tell each other of a new topic
 _BACKOFF_S = (0.5, 30.0)
 _MOST, _BYTES = 8192, 16 * 1024 * 1024
 """What one poll may return: so many messages, and about as many as make so many bytes."""
@@ -148,8 +149,12 @@ class KafkaSource:
         """Whether every partition of ours has been read to the end offset seen first (`once`)."""
         if not self._once or self._joined_at is None:
             return False
+        waited = time.monotonic() - self._joined_at
         if not self._assigned:  # the group has more members than partitions; or its leader has not seen the topic yet
-            return time.monotonic() - self._joined_at > _ALONE_S
+            return waited > _ALONE_S
+        missing = set(self._topics).difference(where[0] for where in self._assigned)
+        if missing and self._group is None and waited <= _UNSEEN_S:
+            return False
         return all(held.closed for held in self._assigned.values())
 
     @property

@@ -64,7 +64,7 @@ def test_a_wrong_name_is_said_so(tmp_path, name, part):
 
 @given(st.text())
 def test_no_csv_cell_can_be_a_formula(text: str):
-    safe = csv_bytes(pa.table({"a": [text]})).decode().replace('""', '"')[1:-2]
+    ((safe,),) = csv.reader(io.StringIO(csv_bytes(pa.table({"a": [text]})).decode(), newline=""))
     if safe.startswith(("=", "+", "-", "@", "\t", "\r")):
         float(safe)  # a plain number is no formula
     assert safe in (text, f"'{text}")
