@@ -1,10 +1,11 @@
 """Growable numpy columns, one row a series: the memory of every scorer."""
 
 from collections.abc import Mapping
+from typing import Protocol
 
 import numpy as np
 
-from detection._state import Arrays
+from detection._state import Arrays, prefixed, under
 
 
 class Columns:
@@ -43,3 +44,33 @@ class Columns:
         """Take over columns from a snapshot."""
         self._data = {name: arrays[name].copy() for name in self._fills}
         self.size = len(next(iter(self._data.values())))
+
+
+class _Part(Protocol):
+    def grow(self, size: int) -> None: ...
+    def arrays(self) -> Arrays: ...
+    def load(self, arrays: Arrays) -> None: ...
+
+
+class Grouped:
+    """Parts with one row a series each, which grow, are saved and are restored together."""
+
+    def __init__(self, **parts: _Part) -> None:
+        """Name the parts; a snapshot holds each under its name."""
+        self._parts = parts
+
+    def grow(self, size: int) -> None:
+        """Make at least `size` rows exist."""
+        for part in self._parts.values():
+            part.grow(size)
+
+    def arrays(self) -> Arrays:
+        """Return copies of all arrays for a snapshot."""
+        return {
+            key: array for name, part in self._parts.items() for key, array in prefixed(name, part.arrays()).items()
+        }
+
+    def load(self, arrays: Arrays) -> None:
+        """Take over arrays from a snapshot."""
+        for name, part in self._parts.items():
+            part.load(under(name, arrays))

@@ -7,11 +7,10 @@ Over-dispersion beyond that is learned from moments.
 
 import numpy as np
 
-from detection._columns import Columns
+from detection._columns import Columns, Grouped
 from detection._regime import Regimes
 from detection._scores import WARM_UP, Scores
 from detection._shift import Shifts
-from detection._state import Arrays, prefixed, under
 from detection._tail import Tail
 
 _MEMORY = 360.0  # updates; an hour of 10 s windows
@@ -22,7 +21,7 @@ _TAIL_START = 2.0  # decades
 _FLOOR = 1e-300
 
 
-class CountScorer:
+class CountScorer(Grouped):
     """State of many count series. Rows are given out by the caller, from 0 upwards."""
 
     def __init__(self) -> None:
@@ -31,16 +30,14 @@ class CountScorer:
         self._tail = Tail(_TAIL_START, rate=0.01, excess=0.6)
         self._regimes = Regimes()
         self._shifts = Shifts()
+        super().__init__(series=self._columns, tail=self._tail, regimes=self._regimes, shifts=self._shifts)
 
     def grow(self, size: int, age: np.ndarray | None = None) -> None:
         """Add rows up to `size`; `age` (one a new row) is for how many updates the series is known to have been 0."""
         start = self._columns.size
         if size <= start:
             return
-        self._columns.grow(size)
-        self._tail.grow(size)
-        self._regimes.grow(size)
-        self._shifts.grow(size)
+        super().grow(size)
         if age is not None:
             self._columns["n"][start:size] = age
             self._columns["exposure"][start:size] = np.minimum(age, _MEMORY)
@@ -113,22 +110,6 @@ class CountScorer:
         short = np.minimum(weight, 30.0 * exposure)
         columns["counts"][rows] = np.where(shifted, fresh * short, learned)
         columns["exposure"][rows] = np.where(shifted, short, np.where(returned, columns["exposure"][rows], weight))
-
-    def arrays(self) -> Arrays:
-        """Return the state."""
-        return {
-            **prefixed("series", self._columns.arrays()),
-            **prefixed("tail", self._tail.arrays()),
-            **prefixed("regimes", self._regimes.arrays()),
-            **prefixed("shifts", self._shifts.arrays()),
-        }
-
-    def load(self, arrays: Arrays) -> None:
-        """Take over a state."""
-        self._columns.load(under("series", arrays))
-        self._tail.load(under("tail", arrays))
-        self._regimes.load(under("regimes", arrays))
-        self._shifts.load(under("shifts", arrays))
 
 
 def _surprise(counts: np.ndarray, mean: np.ndarray, dispersion: np.ndarray) -> np.ndarray:

@@ -9,12 +9,11 @@ then is by how much it grew, which is scored as a count.
 
 import numpy as np
 
-from detection._columns import Columns
+from detection._columns import Columns, Grouped
 from detection._counts import CountScorer
 from detection._regime import Regimes
 from detection._scores import WARM_UP, Scores
 from detection._shift import Shifts
-from detection._state import Arrays, prefixed, under
 from detection._tail import Tail
 
 _LEVEL_MEMORY = 180.0  # points; half an hour of 10 s windows: follows the day, outlives a short fault
@@ -28,7 +27,7 @@ _TINY = 1e-300
 _Z_LIMIT = 1e6
 
 
-class MetricScorer:
+class MetricScorer(Grouped):
     """State of many metric series. Rows are given out by the caller, from 0 upwards."""
 
     def __init__(self) -> None:
@@ -47,10 +46,13 @@ class MetricScorer:
         self._regimes = Regimes()
         self._shifts = Shifts()
         self._growth = CountScorer()
+        super().__init__(
+            series=self._columns, tail=self._tail, regimes=self._regimes, shifts=self._shifts, growth=self._growth
+        )
 
     def update(self, rows: np.ndarray, values: np.ndarray) -> Scores:
         """Score one point a series, then learn it. `rows` int64 without repetition; `values` may hold NaN."""
-        self._grow(int(rows.max(initial=-1)) + 1)
+        self.grow(int(rows.max(initial=-1)) + 1)
         known = np.isfinite(values)
         counter = known & self._is_counter(rows, values)
         young = known & (self._columns["n"][rows] < WARM_UP)
@@ -78,13 +80,6 @@ class MetricScorer:
         counter = (columns["counter"][rows] > 0.0) & (fits | ~np.isfinite(values))
         columns["counter"][rows] = counter
         return np.asarray(counter)
-
-    def _grow(self, size: int) -> None:
-        self._columns.grow(size)
-        self._tail.grow(size)
-        self._regimes.grow(size)
-        self._shifts.grow(size)
-        self._growth.grow(size)
 
     def _collect(self, rows: np.ndarray, values: np.ndarray) -> None:
         columns = self._columns
@@ -156,21 +151,3 @@ class MetricScorer:
         wider = spread + trust * (np.abs(clipped) - spread) / np.minimum(n, _SPREAD_MEMORY)
         columns["spread"][rows] = np.where(shifted | returned, spread, wider)
         columns["n"][rows] = np.where(shifted, np.minimum(n, _LEVEL_MEMORY / 3.0), n)
-
-    def arrays(self) -> Arrays:
-        """Return the state."""
-        return {
-            **prefixed("series", self._columns.arrays()),
-            **prefixed("tail", self._tail.arrays()),
-            **prefixed("regimes", self._regimes.arrays()),
-            **prefixed("shifts", self._shifts.arrays()),
-            **prefixed("growth", self._growth.arrays()),
-        }
-
-    def load(self, arrays: Arrays) -> None:
-        """Take over a state."""
-        self._columns.load(under("series", arrays))
-        self._tail.load(under("tail", arrays))
-        self._regimes.load(under("regimes", arrays))
-        self._shifts.load(under("shifts", arrays))
-        self._growth.load(under("growth", arrays))

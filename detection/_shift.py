@@ -7,8 +7,7 @@ limits: residuals of real series are correlated, so limits for independent ones 
 
 import numpy as np
 
-from detection._columns import Columns
-from detection._state import Arrays, prefixed, under
+from detection._columns import Columns, Grouped
 from detection._tail import Tail
 
 _WEIGHT = 0.15  # of the newest residual: about two minutes of 10 s windows
@@ -21,17 +20,13 @@ _TO_SIGMA = 1.2533
 _DOUBT = 0.1  # what a point teaches while it looks like a lasting deviation
 
 
-class Shifts:
+class Shifts(Grouped):
     """Mean residual of each series."""
 
     def __init__(self) -> None:
         self._columns = Columns({"mean": 0.0, "spread": _START, "n": 60.0})
         self._tail = Tail(_TAIL_START, rate=0.0124, excess=0.6)
-
-    def grow(self, size: int) -> None:
-        """Make room for `size` series."""
-        self._columns.grow(size)
-        self._tail.grow(size)
+        super().__init__(series=self._columns, tail=self._tail)
 
     def score(self, rows: np.ndarray, residual: np.ndarray) -> np.ndarray:
         """Take one standardised residual a series; return the surprise of the mean up to it."""
@@ -54,12 +49,3 @@ class Shifts:
     def reset(self, rows: np.ndarray) -> None:
         """Forget the mean of series whose level was learned anew."""
         self._columns["mean"][rows] = 0.0
-
-    def arrays(self) -> Arrays:
-        """Return the state."""
-        return {**prefixed("series", self._columns.arrays()), **prefixed("tail", self._tail.arrays())}
-
-    def load(self, arrays: Arrays) -> None:
-        """Take over a state."""
-        self._columns.load(under("series", arrays))
-        self._tail.load(under("tail", arrays))

@@ -11,7 +11,6 @@ from parsing._columns import Bytes, Flags, Ints, Rows, Spans, distinct, string_c
 from parsing._templates import Templates
 from telemetry import LOGS, WILDCARD
 
-_TO_BLANK = str.maketrans("\t\n\r\x0b\x0c", "     ")
 _PARAMS = LOGS.field("params").type
 Recipe = list[list[dict[str, Any]]]
 
@@ -93,18 +92,3 @@ def recipe(old: str, new: str) -> Recipe | None:
                 parts.append({"text": constant, "param": None})
         made.append(parts)
     return made if index == old.count(WILDCARD) else None
-
-
-def fill(template: str, params: Sequence[str]) -> str:
-    """Return the template with its wildcards replaced by `params`, in order."""
-    pieces = template.split(WILDCARD)
-    return "".join(piece + value for piece, value in zip(pieces, [*params, ""], strict=True))
-
-
-def same_but_blanks(one: str, other: str) -> bool:
-    """Return whether two texts are equal up to the length and kind of blanks between words."""
-    return _collapse(one) == _collapse(other)
-
-
-def _collapse(text: str) -> str:
-    return " ".join(word for word in text.translate(_TO_BLANK).split(" ") if word)

@@ -3,9 +3,10 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from parsing_texts import fill, same_but_blanks
 
 from parsing._columns import Spans
-from parsing._fit import fill, fit_column, fit_one, recipe, same_but_blanks
+from parsing._fit import fit_column, fit_one, recipe
 from telemetry import WILDCARD
 
 WORDS = st.lists(st.sampled_from(["a", "b", "ab", "12", "é", "a b", ":", "aab"]), min_size=1, max_size=6)

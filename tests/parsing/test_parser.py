@@ -7,9 +7,9 @@ import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from parsing_texts import fill, same_but_blanks
 
 from parsing import Parser, ParserSettings
-from parsing._fit import fill, same_but_blanks
 from parsing._settings import ENGINES
 from telemetry import LINEAGE, LOGS, TEMPLATES, CorruptState, Parsed, template_id
 
