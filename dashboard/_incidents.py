@@ -98,11 +98,12 @@ def _header(reader: queries.Reads, incident_id: str, drawn: tuple[Any, ...]) -> 
     suspects = queries.suspects(reader, incident_id)
     if _version(incident, suspects) != drawn:
         st.rerun()
+    first = _worded(suspects[0], queries.template_texts(reader, _named(suspects[:1]))) if suspects else None
     facts = f"Affected: {', '.join(incident['services'])} · opened {clock(incident['opened'], at.now)}"
     view.show(
         tag("div", view.incident_chips(incident), view.since_line(incident, at)),
         tag("div", escaped(incident["title"]), css="fl-title"),
-        tag("div", view.verdict_line(incident, suspects[0] if suspects else None), css="fl-line fl-big"),
+        tag("div", view.verdict_line(incident, first), css="fl-line fl-big"),
         tag("div", escaped(facts), css="fl-line fl-soft"),
         css=f"fl fl-card {view.incident_css(incident)}",
     )
@@ -116,6 +117,11 @@ def _named(suspects: list[dict[str, Any]]) -> list[str]:
     """All signals that suspects and their evidence name."""
     rows = [row for suspect in suspects for row in (suspect, *suspect["evidence"])]
     return [row["signal"] for row in rows if row["signal"]]
+
+
+def _worded(suspect: dict[str, Any], texts: dict[str, str]) -> dict[str, Any]:
+    """The suspect with its signal as people know it: a template's text instead of its id."""
+    return {**suspect, "signal": texts.get(suspect["signal"], suspect["signal"])}
 
 
 def _ranking(incident: dict[str, Any], suspects: list[dict[str, Any]], texts: dict[str, str]) -> None:
@@ -146,7 +152,7 @@ def _suspect_row(suspect: dict[str, Any], texts: dict[str, str]) -> str:
         tag("td", tag("b", escaped(suspect["service"], 60))),
         tag("td", view.chip(ROLES.get(role, role), role)),
         tag("td", escaped(percent(suspect["share"])), meter, css="fl-num"),
-        tag("td", escaped(texts.get(suspect["signal"], suspect["signal"] or "–"), 60)),
+        tag("td", escaped(_worded(suspect, texts)["signal"] or "–", 60)),
     )
 
 

@@ -164,7 +164,7 @@ class _Watch:
     ) -> None:
         self._simulator = simulator
         self._store, self._truth, self._live, self._say = store, telemetry / "truth" / "faults.json", live, say
-        self._told: dict[str, str] = {}
+        self._told: dict[str, list[str]] = {}  # verdict and first suspect, by incident
         self._next_look = self._next_progress = 0.0
         self._caught_up = False
 
@@ -190,22 +190,22 @@ class _Watch:
         for incident in incidents_of(self._store):
             if datetime.fromisoformat(incident["opened"]) < self._live - timedelta(seconds=SETTLE_S):
                 continue
-            text = self._describe(incident)
-            if incident["suspects"] and self._told.get(incident["id"]) != text:
-                self._told[incident["id"]] = text
-                self._say(text)
+            gist = [incident["verdict"], *(suspect["service"] for suspect in incident["suspects"][:1])]
+            if incident["suspects"] and self._told.get(incident["id"]) != gist:
+                self._say(self._describe(incident, again=incident["id"] in self._told))
+                self._told[incident["id"]] = gist
         if final and not self._told:
             self._say("no incident opened in the live part")
 
-    def _describe(self, incident: dict[str, Any]) -> str:
+    def _describe(self, incident: dict[str, Any], again: bool) -> str:
         ranked = ", ".join(
             f"{s['rank']}. {s['service']} ({s['role']}, {s['signal']})" for s in incident["suspects"][:3]
         )
         true = [f"{f['kind']} at {f['service'] or 'no service'}" for f in self.faults() if _during(incident, f)]
         cause = true[-1] if true else "no fault"
+        told = "ranked again" if again else f"opened {incident['opened']}: {incident['title']}"
         return (
-            f"incident {incident['id']} opened {incident['opened']}: {incident['title']}\n"
-            f"  verdict {incident['verdict']}: {ranked}\n  simulated truth: {cause}"
+            f"incident {incident['id']} {told}\n  verdict {incident['verdict']}: {ranked}\n  simulated truth: {cause}"
         )
 
     def faults(self) -> list[dict[str, Any]]:

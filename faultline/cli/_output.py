@@ -1,7 +1,7 @@
 """Writing to standard output: tables for people, JSON and CSV for programs."""
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -36,6 +36,11 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], title: st
         return
     for row in [list(columns), *texts]:
         click.echo("\t".join(" ".join(text.split()) for text in row))
+
+
+def print_records(records: Iterable[Mapping[str, Any]], columns: Sequence[str], title: str | None = None) -> None:
+    """Print these columns of records as a table."""
+    print_table(columns, [[record[name] for name in columns] for record in records], title)
 
 
 def _print_ruled(columns: Sequence[str], rows: Sequence[Sequence[str]], title: str | None) -> None:

@@ -53,7 +53,7 @@ def list_letters(store: str | None, as_json: bool, reason: str | None, source: s
       faultline deadletters list --limit 5 --json
     """
     from faultline.cli._files import records
-    from faultline.cli._output import print_json, print_table
+    from faultline.cli._output import print_json, print_records
     from faultline.cli._store import existing_store
 
     with existing_store(store).reader() as reader:
@@ -66,7 +66,7 @@ def list_letters(store: str | None, as_json: bool, reason: str | None, source: s
         ("Counts", counts, ("source", "reason", "status", "letters", "units", "newest")),
         ("Newest", letters, ("id", "time", "source", "partition", "offset", "reason", "status", "units", "detail")),
     ):
-        print_table(columns, [[row[name] for name in columns] for row in rows], title=title)
+        print_records(rows, columns, title)
         click.echo()
 
 

@@ -38,7 +38,7 @@ def list_incidents(store: str | None, as_json: bool, everything: bool, limit: in
       faultline incidents list --all --json
     """
     from faultline.cli._files import records
-    from faultline.cli._output import print_json, print_table
+    from faultline.cli._output import print_json, print_records
     from faultline.cli._store import existing_store
 
     with existing_store(store).reader() as reader:
@@ -47,7 +47,7 @@ def list_incidents(store: str | None, as_json: bool, everything: bool, limit: in
         print_json(found)
         return
     columns = ("id", "opened", "status", "severity", "title", "services", "verdict")
-    print_table(columns, [[row[name] for name in columns] for row in found])
+    print_records(found, columns)
 
 
 @incidents.command()

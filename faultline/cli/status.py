@@ -36,20 +36,20 @@ def status(store: str | None, as_json: bool) -> None:
 
 
 def _print(found: "Status") -> None:
-    from faultline.cli._output import print_table, utc
+    from faultline.cli._output import print_records, utc
     from faultline.cli._text import one_line
     from faultline.doctor import LOW_DISK
     from faultline.status import FATES
 
     columns = ("source", "partition", *FATES, "lag", "watermark", "committed", "ended")
-    print_table(columns, [[row[name] for name in columns] for row in found.partitions], title="Input")
+    print_records(found.partitions, columns, "Input")
     click.echo()
     facts = ("worker", "partitions", "lag", "per_second", "dead_lettered", "committed")
     rows = [{**row, "per_second": round(row["per_second"], 1)} for row in found.workers]
-    print_table(facts, [[row[name] for name in facts] for row in rows], title="Workers")
+    print_records(rows, facts, "Workers")
     click.echo()
     sizes = ("table", "rows", "files", "bytes", "version")
-    print_table(sizes, [[row[name] for name in sizes] for row in found.tables], title="Tables")
+    print_records(found.tables, sizes, "Tables")
     click.echo()
     click.echo(f"account: {'balanced' if found.balanced else 'NOT BALANCED: rows are missing or doubled'}")
     if found.redacted:

@@ -84,7 +84,7 @@ def search(text: str, store: str | None, as_json: bool, service: str | None, lim
 
 def _print_list(store: str | None, as_json: bool, service: str | None, text: str, limit: int) -> None:
     from faultline.cli._files import records
-    from faultline.cli._output import print_json, print_table
+    from faultline.cli._output import print_json, print_records
     from faultline.cli._store import existing_store
 
     with existing_store(store).reader() as reader:
@@ -93,7 +93,7 @@ def _print_list(store: str | None, as_json: bool, service: str | None, text: str
         print_json(found)
         return
     columns = ("template_id", "service", "count", "first_seen", "last_seen", "template")
-    print_table(columns, [[row[name] for name in columns] for row in found])
+    print_records(found, columns)
 
 
 @templates.command()
@@ -289,7 +289,7 @@ def undo(seq: int | None, **options: Any) -> None:
 
 
 def _print_edits(store: str | None, as_json: bool) -> None:
-    from faultline.cli._output import print_json, print_table
+    from faultline.cli._output import print_json, print_records
     from faultline.cli._store import existing_store
     from faultline.templates import undone
 
@@ -305,7 +305,7 @@ def _print_edits(store: str | None, as_json: bool) -> None:
         print_json(rows)
         return
     columns = ("seq", "time", "actor", "says", "reason", "status")
-    print_table(columns, [[row[name] for name in columns] for row in rows])
+    print_records(rows, columns)
 
 
 def _edit(

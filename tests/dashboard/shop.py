@@ -242,7 +242,7 @@ def _suspects(end: datetime) -> list[dict[str, Any]]:
             "score": share * 10, "share": share, "role": role, "evidence": rows_, "method": "default",
             "path": ["payments", "orders", "api", "gateway"][i:] if i < 3 else ["gateway"],
         } for i, (service, signal, share, role, rows_) in enumerate(ranked)]  # fmt: skip
-    unsure = {"incident_id": UNSURE_ID, "ranked_at": end, "rank": 1, "service": "search", "signal": "cpu_utilization"}
+    unsure = {"incident_id": UNSURE_ID, "ranked_at": end, "rank": 1, "service": "search", "signal": timeout}
     weak = {"score": 0.5, "share": 0.34, "role": "unclear", "evidence": [cpu], "path": ["search"], "method": "default"}
     rows.append(unsure | weak)
     return rows

@@ -90,6 +90,7 @@ def test_an_incident_without_enough_evidence_says_so(visit: Visit) -> None:
     shown = words(visit("incidents", incident=shop.UNSURE_ID))
     assert "Not enough evidence to name a root cause" in shown
     assert "No service stands out" in shown
+    assert "on request &lt;*&gt; timed out after" in shown
     assert "Suspected root cause" not in shown
 
 
