@@ -37,8 +37,8 @@ def fill_topic(bootstrap: str, topic: str, messages: Iterable[tuple[str, str]], 
         raise SourceError(f"cannot write to Kafka at {bootstrap}: {found}; want a running broker") from error
 
 
-def read_topic(bootstrap: str, topic: str) -> Iterator[list[bytes]]:
-    """Connect, then return what each poll gives, as values; after 5 s without any, an error.
+def read_topic(bootstrap: str, topic: str) -> Iterator[list[tuple[bytes | None, bytes]]]:
+    """Connect, then return what each poll gives, as (key, value); after 5 s without any, an error.
 
     Stop reading when you have what was written: a topic has no end. Raises SourceError, at once where there is no
     broker.
@@ -60,8 +60,8 @@ def read_topic(bootstrap: str, topic: str) -> Iterator[list[bytes]]:
     return _polled(consumer, f"topic {topic} at {bootstrap}")
 
 
-def _polled(consumer: Any, where: str) -> Iterator[list[bytes]]:
+def _polled(consumer: Any, where: str) -> Iterator[list[tuple[bytes | None, bytes]]]:
     with closing(consumer):
         while polled := consumer.poll(timeout_ms=_WAIT_MS):
-            yield [message.value for messages in polled.values() for message in messages]
+            yield [(message.key, message.value) for messages in polled.values() for message in messages]
     raise SourceError(f"{where}: nothing more came for {_WAIT_MS / 1000:.0f} s")

@@ -9,7 +9,6 @@ import resource
 import tempfile
 import threading
 import time
-import uuid
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from importlib.util import find_spec
@@ -25,13 +24,15 @@ from benchmarks._methods import OURS
 from benchmarks._plan import Measured, Plan, Unit
 from benchmarks.baselines.drain import miner
 from benchmarks.datasets import CORRECTED, parsing_sets
+from benchmarks.tasks import _kafka_speed
+from benchmarks.tasks._kafka_speed import CONSUMER, LIBRDKAFKA, PLAIN
 from telemetry import LINES, WINDOW_METRICS
 
 if TYPE_CHECKING:
     from ingest import Source
 
 FOLDERS = ("parsing",)
-DRAIN, CONSUMER, KNN, GRANGER = "Drain3 masked", "plain consumer loop", "PyOD KNN", "statsmodels Granger"
+DRAIN, KNN, GRANGER = "Drain3 masked", "PyOD KNN", "statsmodels Granger"
 PARSE, FILES, DETECT, RCA, GRAPH = "parse", "pipeline from files", "detection", "rca", "Granger, all pairs"
 KAFKA = {"pipeline from Kafka, 1 line a message": 1, "pipeline from Kafka, 500 lines a message": 500}
 SIZES = (20, 50, 100, 300)
@@ -53,7 +54,7 @@ def methods() -> dict[str, str]:
         f"rca.diagnose on metrics alone, with the Granger graph of the most suspicious series; both on {_ROWS} rows.",
         DRAIN: "Stock Drain3 0.9.11 with the masks of its examples, one miner a source, templates only (no headers, "
         f"parameters or storage), on at most {_DRAIN_LINES:,} of the lines.",
-        CONSUMER: "kafka-python's consumer polled in a loop that counts lines.",
+        **_kafka_speed.METHODS,
         KNN: f"The baseline of the detection task, on one series of {_KNN_POINTS:,} points.",
         GRANGER: "statsmodels.tsa.stattools.grangercausalitytests over all ordered pairs, lags 1 to 3, on the same "
         f"series; the time of {_PAIRS} pairs drawn at random, times the number of pairs: each pair costs the same.",
@@ -65,7 +66,7 @@ def units(plan: Plan) -> list[Unit]:
     _messages(plan.data)
     wanted = [(PARSE, OURS), (PARSE, DRAIN), (FILES, OURS), (DETECT, OURS), (DETECT, KNN)]
     if plan.bootstrap:
-        wanted += [(kind, method) for kind in KAFKA for method in (OURS, CONSUMER)]
+        wanted += [(kind, method) for kind in KAFKA for method in (OURS, LIBRDKAFKA, CONSUMER, PLAIN)]
     wanted += [(f"{RCA}, {size} series", OURS) for size in SIZES]
     wanted += [(f"{GRAPH}, {size} series", method) for size in SIZES for method in (OURS, GRANGER)]
     return [Unit("throughput", kind, "", method, alone=True) for kind, method in wanted]
@@ -182,33 +183,10 @@ def _run(source: Callable[[], "Source"], folder: Path, lines: int) -> dict[str, 
 
 
 def _kafka(plan: Plan, per_message: int, method: str) -> dict[str, Any]:
-    from ingest import KafkaSource, fill_topic
-
     assert plan.bootstrap is not None
-    topic = f"faultline-bench-{uuid.uuid4().hex[:12]}"
     corpus = {name: list(with_headers(lines)) for name, lines in _corpus(plan, plan.lines).items()}
-    count = sum(map(len, corpus.values()))
-    fill_topic(plan.bootstrap, topic, _joined(corpus, per_message))
-    if method == CONSUMER:
-        return {"sources": {"all": [count, _consume(plan.bootstrap, topic, count)]}}
     with tempfile.TemporaryDirectory(prefix="faultline-bench-") as folder:
-        return _run(lambda: KafkaSource(plan.bootstrap or "", [topic], group=None, once=True), Path(folder), count)
-
-
-def _joined(corpus: dict[str, list[str]], per_message: int) -> Iterator[tuple[str, str]]:
-    for service, lines in corpus.items():
-        for at in range(0, len(lines), per_message):
-            yield service, "\n".join(lines[at : at + per_message])
-
-
-def _consume(bootstrap: str, topic: str, lines: int) -> float:
-    """Return the seconds it takes a plain consumer loop to count the lines, from its first poll on."""
-    from ingest import read_topic
-
-    polled, seen, began = read_topic(bootstrap, topic), 0, time.perf_counter()
-    while seen < lines:
-        seen += sum(value.count(b"\n") + 1 for value in next(polled))
-    return time.perf_counter() - began
+        return _kafka_speed.measure(method, plan.bootstrap, corpus, per_message, Path(folder), _run)
 
 
 def _detect(plan: Plan) -> dict[str, Any]:
@@ -324,7 +302,7 @@ def _peers(measured: dict[tuple[str, str], Any]) -> Iterator[tuple[str, str, str
     yield FILES, DRAIN, PARSE
     yield DETECT, KNN, DETECT
     for kind, method in measured:
-        if method in (CONSUMER, GRANGER):
+        if method in (CONSUMER, PLAIN, GRANGER):
             yield kind, method, kind
 
 
