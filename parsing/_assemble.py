@@ -17,22 +17,24 @@ from parsing._columns import (
     Rows,
     Spans,
     all_same,
-    flag_column,
     int_column,
     ints,
     one_chunk,
-    streams_in,
     string_columns,
 )
 from parsing._headers import Headers
+from parsing._jit import Kernels
 from parsing._services import NAME_ATTRIBUTE, Services
 from parsing._settings import ParserSettings
+from parsing._times import INVALID
 from telemetry import LINES, LOGS, TIME, severity_number, syslog_severity_number
 
 if TYPE_CHECKING:
     from parsing._parser import Stream
 
 _INT8, _INT64 = pa.int8(), pa.int64()
+_NO_FLAGS = pa.repeat(False, 1 << 14)
+_row_kernels, _text_kernels = Kernels("parsing._row_kernels"), Kernels("parsing._text_kernels")
 _MOST_KNOWN = 64
 _KEPT = ("observed_time", "source", "partition", "offset", "line")
 _FROM_LINES = [(name, LINES.get_field_index(name) if name in _KEPT else -1) for name in LOGS.names]
@@ -73,12 +75,10 @@ class Records:
         services: Services,
     ) -> "Records":
         """Make records of the first `keep` rows; `starts` says which of them begin one."""
-        first = np.flatnonzero(starts)
-        whole = len(first) == keep
+        whole = np.count_nonzero(starts) == keep
+        first = np.arange(keep) if whole else np.flatnonzero(starts)
         at: Rows = slice(0, keep) if whole else first
-        taken = (
-            rows if whole and keep == rows.num_rows else rows.slice(0, keep) if whole else rows.take(pa.array(first))
-        )
+        taken = rows.slice(0, keep) if whole else rows.take(pa.array(first))
         messages = headers.spans("message", at)
         bodies, tailed = messages, np.zeros(len(first), np.bool_)
         if not whole:
@@ -88,9 +88,9 @@ class Records:
             bodies = messages.replaced(several, joined)
             tailed[several] = [_has_tail(messages, int(row), text) for row, text in zip(several, joined, strict=True)]
         time_us, inherited = _times(taken, headers, at, number[at], streams)
-        plain = bodies is messages and not headers.seen.any()
+        plain = bodies is messages and headers.blank_everywhere
         columns = _plain_columns(taken, settings) if plain else _columns(taken, headers, at, bodies, settings)
-        one_service = len(streams) == 1 and all_same(Spans.of(columns["service"]))
+        one_service = len(streams) == 1 and all_same(columns["service"])
         columns["service"], refused = services.column(columns["service"], one_service)
         for record, name in refused.items():
             headers.extra.setdefault(int(first[record]), {})[NAME_ATTRIBUTE] = name
@@ -105,16 +105,15 @@ class Records:
 
 def logs_table(records: Records, ids: Ints, params: pa.ListArray) -> pa.Table:
     """Return the records as rows of `logs`."""
-    own = {
-        "time": int_column(records.time_us, TIME),
-        "template_id": int_column(ids, _INT64),
-        "params": params,
-        "late": flag_column(np.zeros(len(ids), np.bool_)),
-        **records.columns,
-    }
-    rows = records.rows
-    columns = [own[name] if place < 0 else rows.column(place) for name, place in _FROM_LINES]
-    return pa.Table.from_arrays(columns, schema=LOGS)
+    own = records.columns
+    own["time"], own["template_id"] = int_column(records.time_us, TIME), int_column(ids, _INT64)
+    own["params"], own["late"] = params, _no_flags(len(ids))
+    column = records.rows.column
+    return pa.Table.from_arrays([own[name] if at < 0 else column(at) for name, at in _FROM_LINES], schema=LOGS)
+
+
+def _no_flags(rows: int) -> pa.Array:
+    return _NO_FLAGS.slice(0, rows) if rows <= len(_NO_FLAGS) else pa.repeat(False, rows)
 
 
 def _joined(messages: Spans, first: Ints, lines: Ints, several: Ints) -> list[str]:
@@ -132,7 +131,7 @@ def _times(rows: pa.Table, headers: Headers, at: Rows, number: Ints, streams: Se
 
     In order: the envelope's, the header's, the time of the record before, the observed time.
     """
-    us, known = headers.time_us[at], headers.timed[at]
+    us, known, observed = headers.time_us[at], headers.timed[at], ints(rows["observed_time"])
     stated = rows["time"]
     if stated.null_count < len(stated):
         stated = one_chunk(stated)
@@ -140,28 +139,10 @@ def _times(rows: pa.Table, headers: Headers, at: Rows, number: Ints, streams: Se
         us = np.where(enveloped, stated.cast(pa.int64()).fill_null(0).to_numpy(zero_copy_only=False), us)
         known = known | enveloped
     inherited = np.zeros(len(us), np.bool_)
-    if len(streams) == 1 and known.all():
-        streams[0].last_time_us = int(us[-1])
-        return us, inherited
-    if len(streams) == 1 and streams[0].last_time_us is None and not known.any():
-        return ints(rows["observed_time"]), inherited
-    observed = ints(rows["observed_time"])
-    for one, mine in streams_in(number, len(streams)):
-        stream = streams[one]
-        own = known[mine]
-        places = np.where(own, np.arange(len(own)), -1)
-        last = np.maximum.accumulate(places)
-        missing = ~own
-        before = us[mine][np.maximum(last, 0)]
-        if stream.last_time_us is None:
-            fill = np.where(last >= 0, before, observed[mine])
-            inherited[mine] = missing & (last >= 0)
-        else:
-            fill = np.where(last >= 0, before, stream.last_time_us)
-            inherited[mine] = missing
-        if own.any():
-            stream.last_time_us = int(before[-1])
-        us[mine] = np.where(missing, fill, us[mine])
+    last = np.array([INVALID if stream.last_time_us is None else stream.last_time_us for stream in streams])
+    _row_kernels.inherit(us, known, number, observed, last, inherited)
+    for stream, time in zip(streams, last.tolist(), strict=True):
+        stream.last_time_us = None if time == INVALID else time
     return us, inherited
 
 
@@ -240,13 +221,13 @@ class _Numbers:
 
     def of(self, texts: Spans) -> pa.Array:
         """Return the number of each text (int8), null where it has none."""
-        from parsing._text_kernels import number_texts
-
         place = np.empty(len(texts), np.int64)
         row = 0
         while True:
             known, data, offsets, numbers = self._known
-            row = number_texts(texts.data, texts.begins, texts.ends, data, offsets, len(known), row, place)
+            row = _text_kernels.number_texts(
+                texts.data, texts.begins, texts.ends, data, offsets, len(known), row, place
+            )
             if row == len(texts):
                 break
             if len(known) >= _MOST_KNOWN:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from parsing._columns import Bytes, Flags, Ints, Rows, appended, one_chunk
 from parsing._headers import Headers
+from parsing._jit import Kernels
 from telemetry import ATTRIBUTES
 
 _ATTRIBUTE_OF = {
@@ -23,6 +24,7 @@ _ATTRIBUTE_OF = {
 _YEAR, _DATE = ("faultline.year", "assumed"), ("faultline.date", "assumed")
 _INHERITED = ("faultline.time", "inherited")
 _STRING = pa.string()
+_text_kernels = Kernels("parsing._text_kernels")
 _PAIR = pa.struct([ATTRIBUTES.key_field, ATTRIBUTES.item_field])
 _ENTRY = pa.struct([pa.field("key", pa.string(), nullable=False), pa.field("value", pa.string())])
 
@@ -81,14 +83,14 @@ class _Entries:
     @classmethod
     def of(cls, keys: tuple[Bytes, Ints], data: Bytes, begins: Ints, ends: Ints) -> "_Entries":
         """Make entries of the values data[begins[k, i]:ends[k, i]] that are not empty, each under key k."""
-        from parsing._text_kernels import copy_entries, measure_entries
-
         records = begins.shape[1]
         offsets, valid = np.zeros(records + 1, np.int32), np.zeros((records + 7) // 8, np.uint8)
-        entries, key_bytes, value_bytes, absent = measure_entries(begins, ends, np.diff(keys[1]), offsets, valid)
+        entries, key_bytes, value_bytes, absent = _text_kernels.measure_entries(
+            begins, ends, np.diff(keys[1]), offsets, valid
+        )
         own = [np.empty(size, np.uint8) for size in (key_bytes, value_bytes)]
         places = [np.zeros(entries + 1, np.int32) for _ in range(2)]
-        copy_entries(data, begins, ends, *keys, own[0], places[0], own[1], places[1])
+        _text_kernels.copy_entries(data, begins, ends, *keys, own[0], places[0], own[1], places[1])
         texts = [
             pa.Array.from_buffers(_STRING, entries, [None, pa.py_buffer(ends), pa.py_buffer(values)], 0)
             for ends, values in zip(places, own, strict=True)

@@ -8,17 +8,21 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from parsing._jit import Kernels
+
 Bytes = NDArray[np.uint8]
 Ints = NDArray[np.int64]
 Flags = NDArray[np.bool_]
+_NO_BYTES = np.frombuffer(b"", np.uint8)
 Rows = Ints | slice
 """Which rows; a slice where they lie together, so that nothing is copied."""
 _STRING = pa.string()
+_row_kernels, _text_kernels = Kernels("parsing._row_kernels"), Kernels("parsing._text_kernels")
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)  # frozen ones take three times as long to make, and a call of the parser makes a dozen
 class Spans:
-    """Text i is data[begins[i]:ends[i]], UTF-8."""
+    """Text i is data[begins[i]:ends[i]], UTF-8; nobody changes it."""
 
     data: Bytes
     begins: Ints
@@ -27,8 +31,12 @@ class Spans:
     @classmethod
     def of(cls, column: pa.Array) -> "Spans":
         """Return the texts of a string array, not copied. Nulls are empty."""
-        data, offsets = _flat(column)
-        return cls(data, offsets[:-1], offsets[1:])
+        _, offsets, data = column.buffers()
+        if len(column) == 0 or data is None:
+            return cls(_NO_BYTES, *np.zeros((2, len(column)), np.int64))
+        begins, ends = np.empty(len(column), np.int64), np.empty(len(column), np.int64)
+        low, high = _row_kernels.text_places(np.frombuffer(offsets, np.int32), column.offset, begins, ends)
+        return cls(np.frombuffer(data, np.uint8)[low:high], begins, ends)
 
     def __len__(self) -> int:
         return len(self.begins)
@@ -76,33 +84,19 @@ def appended(data: Bytes, texts: Sequence[str]) -> tuple[Bytes, Ints, Ints]:
     return out, begins, ends
 
 
-def _flat(column: pa.Array) -> tuple[Bytes, Ints]:
-    """Return (bytes, offsets) of a string array: value i is bytes[offsets[i]:offsets[i + 1]]."""
-    _, offsets, data = column.buffers()
-    if len(column) == 0 or data is None:
-        return np.frombuffer(b"", np.uint8), np.zeros(len(column) + 1, np.int64)
-    own = np.frombuffer(offsets, np.int32)[column.offset : column.offset + len(column) + 1].astype(np.int64)
-    return np.frombuffer(data, np.uint8)[own[0] : own[-1]], own - own[0]
-
-
 def string_columns(data: Bytes, begins: Ints, ends: Ints, empty_is_null: Sequence[bool]) -> list[pa.Array]:
     """Return string arrays: value r of column c is data[begins[c, r]:ends[c, r]], null if empty where that is asked."""
-    from parsing._text_kernels import copy, measure
-
     count, rows = begins.shape
     offsets = np.zeros((count, rows + 1), np.int32)
     valid = np.zeros((count, (rows + 7) // 8), np.uint8)
-    sizes, empty = np.zeros((2, count), np.int64)
-    measure(begins, ends, offsets, valid, sizes, empty)
-    places = np.cumsum(sizes) - sizes
-    out = np.empty(int(sizes.sum()), np.uint8)
-    copy(data, begins, ends, places, out)
+    places, sizes, empty = laid_out = np.zeros((3, count), np.int64)
+    out = np.empty(_text_kernels.measure(begins, ends, offsets, valid, laid_out), np.uint8)
+    _text_kernels.copy(data, begins, ends, places, out)
     own = pa.py_buffer(out)
     columns = []
-    for at, nullable in enumerate(empty_is_null):
-        nulls = int(empty[at]) if nullable else 0
-        bitmap = pa.py_buffer(valid[at]) if nulls else None
-        buffers = [bitmap, pa.py_buffer(offsets[at]), own.slice(int(places[at]), int(sizes[at]))]
+    for at, (place, size, nulls) in enumerate(zip(places.tolist(), sizes.tolist(), empty.tolist(), strict=True)):
+        nulls = nulls if empty_is_null[at] else 0
+        buffers = [pa.py_buffer(valid[at]) if nulls else None, pa.py_buffer(offsets[at]), own.slice(place, size)]
         columns.append(pa.Array.from_buffers(_STRING, rows, buffers, nulls))
     return columns
 
@@ -118,8 +112,8 @@ def ints(column: Any) -> Ints:
 def flags(column: Any) -> Flags:
     """Return the values of a column of truth values without nulls."""
     array = one_chunk(column)
-    if len(array) == 0:
-        return np.zeros(0, np.bool_)
+    if array.true_count == 0:
+        return np.zeros(len(array), np.bool_)
     bits = np.unpackbits(np.frombuffer(array.buffers()[1], np.uint8), bitorder="little")
     return bits[array.offset : array.offset + len(array)].view(np.bool_)
 
@@ -131,20 +125,13 @@ def int_column(values: NDArray[Any], kind: pa.DataType, valid: Flags | None = No
     return pa.Array.from_buffers(kind, len(values), [pa.py_buffer(_bits(valid)), pa.py_buffer(values)])
 
 
-def flag_column(values: Flags) -> pa.Array:
-    """Return truth values as a column."""
-    return pa.Array.from_buffers(pa.bool_(), len(values), [None, pa.py_buffer(_bits(values))], 0)
-
-
 def _bits(values: Flags) -> Bytes:
     return np.packbits(values, bitorder="little")
 
 
-def all_same(texts: Spans) -> bool:
-    """Return whether all texts are the same."""
-    from parsing._text_kernels import one_text
-
-    return bool(one_text(texts.data, texts.begins, texts.ends))
+def all_same(column: pa.Array) -> bool:
+    """Return whether all values are the same, or all are null."""
+    return bool(column.slice(1).equals(column.slice(0, max(0, len(column) - 1))))
 
 
 def distinct(numbers: Ints) -> tuple[Ints, Ints]:

@@ -8,7 +8,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from parsing._assemble import Records
-from parsing._columns import Ints, Rows, int_column, ints, one_chunk
+from parsing._columns import Ints, Rows, Spans, int_column, ints, one_chunk
+from parsing._jit import Kernels
 from telemetry import LINES, TEMPLATES, TIME
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 _EXAMPLE = 2000  # characters of a body kept as a template's example
 _INT64, _STRING = pa.int64(), pa.string()
+_row_kernels = Kernels("parsing._row_kernels")
 _CONSTANT = [LINES.get_field_index(name) for name in ("source", "partition")]  # a parser's rows are of one partition
 _OFFSET = LINES.get_field_index("offset")
 
@@ -25,28 +27,29 @@ def deltas(records: Records, ids: Ints, shares: Sequence[tuple["Stream", Rows]],
 
     `ids`: of their templates; `number`: the template's number in its stream; `shares`: each stream's records.
     """
-    from parsing._text_kernels import summarise
-
-    rows = len(ids)
-    scratch = 1 << (2 * rows).bit_length()
-    table, places, found = np.full(scratch, -1, np.int64), np.empty(scratch, np.int64), np.empty((5, rows), np.int64)
-    keys = _keys(records, shares, number)
-    count, largest = summarise(keys, records.time_us, records.bodies.sizes, table, places, found)
-    first, last, earliest, latest, counts = found[:, :count]
-    at = int_column(first, _INT64)
-    example = one_chunk(records.columns["body"]).take(at)
+    found, bodies = np.empty((8, len(ids)), np.int64), records.bodies
+    keys, offsets = _keys(records, shares, number), ints(records.rows.column(_OFFSET))
+    count, longest = _row_kernels.summarise(keys, ids, records.time_us, offsets, bodies.begins, bodies.ends, found)
+    first, begins, ends = found[0, :count], found[1, :count], found[2, :count]
+    numbers = pa.py_buffer(found[3:, :count].tobytes())
+    example = Spans(bodies.data, begins, ends).column()
     columns = (
-        int_column(ids[first], _INT64),
-        records.service[:count] if records.one_service else records.service.take(at),
+        _from(numbers, 0, count, _INT64),
+        records.service.slice(0, count) if records.one_service else records.service.take(int_column(first, _INT64)),
         pa.array(_texts(shares, number, first), _STRING),
-        int_column(earliest, TIME),
-        int_column(latest, TIME),
-        int_column(counts, _INT64),
-        pc.utf8_slice_codeunits(example, 0, _EXAMPLE) if largest > _EXAMPLE else example,
+        _from(numbers, 1, count, TIME),
+        _from(numbers, 2, count, TIME),
+        _from(numbers, 3, count, _INT64),
+        pc.utf8_slice_codeunits(example, 0, _EXAMPLE) if longest > _EXAMPLE else example,
         *(one_chunk(records.rows.column(place)).slice(0, count) for place in _CONSTANT),
-        int_column(ints(records.rows.column(_OFFSET))[last], _INT64),
+        _from(numbers, 4, count, _INT64),
     )
     return pa.Table.from_arrays(columns, schema=TEMPLATES)
+
+
+def _from(numbers: pa.Buffer, row: int, count: int, kind: pa.DataType) -> pa.Array:
+    """Return a row of `count` numbers, of several in a buffer, as a column."""
+    return pa.Array.from_buffers(kind, count, [None, numbers], 0, row * count)
 
 
 def _keys(records: Records, shares: Sequence[tuple["Stream", Rows]], number: Ints) -> Ints:

@@ -8,10 +8,12 @@ import numpy as np
 import pyarrow as pa
 
 from parsing._columns import Bytes, Flags, Ints, Rows, Spans, distinct, string_columns
+from parsing._jit import Kernels
 from parsing._templates import Templates
 from telemetry import LOGS, WILDCARD
 
 _PARAMS = LOGS.field("params").type
+_kernels = Kernels("parsing._kernels")
 Recipe = list[list[dict[str, Any]]]
 
 
@@ -29,7 +31,7 @@ def fit_column(messages: Spans, texts: Sequence[str], template: Ints) -> tuple[p
     return captures.column(messages.data), captures.fits
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Captures:
     """Capture k of row i is data[begins[at[i] + k]:ends[at[i] + k]], if the row's template fits."""
 
@@ -48,12 +50,10 @@ class Captures:
 
     def find(self, messages: Spans, templates: Templates, number: Ints, rows: Rows) -> None:
         """Find those of some rows, whose messages and numbers of templates these are."""
-        from parsing._kernels import fit
-
         shape = templates.literals, templates.literal_offsets, templates.first, templates.wild
         fits = np.zeros(len(number), np.bool_)
         at = self.at[:-1][rows]
-        fit(messages.data, messages.begins, messages.ends, number, *shape, at, self.begins, self.ends, fits)
+        _kernels.fit(messages.data, messages.begins, messages.ends, number, *shape, at, self.begins, self.ends, fits)
         self.fits[rows] = fits
 
     def column(self, data: Bytes) -> pa.ListArray:

@@ -15,6 +15,7 @@ import re2
 from numpy.typing import NDArray
 
 from parsing._columns import Bytes, Flags, Ints, Rows, Spans, appended
+from parsing._jit import Kernels
 from parsing._layouts import LEVEL_WORDS, Layout, compiled, pattern_layout
 from parsing._program import program
 from parsing._settings import ParserSettings
@@ -27,6 +28,7 @@ FIELDS = (
 )
 _PLACE = {name: place for place, name in enumerate(FIELDS)}
 _NONE, _UNDECIDED = -1, -2
+_vm = Kernels("parsing._vm")
 _MOST_LAYOUTS = 16
 _LEVEL_FOLLOWS = rf"^[\[(<]?(?:{LEVEL_WORDS})\b"
 # A line worth a look: a clock, a compact or epoch time, a level at its beginning, or a trace id.
@@ -35,7 +37,7 @@ _PROMISING = re2.compile(
 )
 
 
-@dataclass
+@dataclass(slots=True)
 class Headers:
     """Header fields of a column of lines, as places in one byte buffer; absent ones are empty.
 
@@ -47,7 +49,7 @@ class Headers:
     ends: Ints
     seen: Flags
     matched: Flags
-    timed: Flags
+    timed: Flags  # `time_us` is that of the header
     time_us: Ints
     year_assumed: Flags
     date_assumed: Flags
@@ -59,16 +61,19 @@ class Headers:
     def blank(cls, lines: Spans) -> "Headers":
         """Return the headers of lines that have none: each line is its message."""
         rows = len(lines)
-        begins, ends = np.zeros((2, len(FIELDS), rows), np.int64)
-        begins[0], ends[0] = lines.begins, lines.ends
-        matched, timed, year_assumed, date_assumed = np.zeros((4, rows), np.bool_)
-        time_us = np.full(rows, INVALID, np.int64)
-        seen = np.zeros(len(FIELDS), np.bool_)
-        return cls(lines.data, begins, ends, seen, matched, timed, time_us, year_assumed, date_assumed)
+        places, flags = np.zeros((2, len(FIELDS), rows), np.int64), np.zeros((4, rows), np.bool_)
+        places[0, 0], places[1, 0] = lines.begins, lines.ends
+        seen, time_us = np.zeros(len(FIELDS), np.bool_), np.zeros(rows, np.int64)
+        return cls(lines.data, places[0], places[1], seen, flags[0], flags[1], time_us, flags[2], flags[3])
 
     def has(self, name: str) -> bool:
         """Return whether some row may have this field."""
         return bool(self.seen[_PLACE[name]])
+
+    @property
+    def blank_everywhere(self) -> bool:
+        """Whether no row may have any field but its message."""
+        return not np.count_nonzero(self.seen)
 
     def spans(self, name: str, rows: Rows) -> Spans:
         """Return a field of some rows."""
@@ -131,13 +136,11 @@ class HeaderReader:
         """Take the headers off rows by the first layout that fits; `which` gets its number, or _NONE."""
         if not self.layouts:
             return
-        from parsing._vm import take_headers
-
         if self._merged is None:
             self._merged = _Merged.of(self.layouts)
         merged = self._merged
         arrays = (merged.code, merged.sets, merged.jumps, merged.entries, merged.fields, merged.used)
-        take_headers(*arrays, lines.data, lines.begins, lines.ends, rows, which, headers.begins, headers.ends)
+        _vm.take_headers(*arrays, lines.data, lines.begins, lines.ends, rows, which, headers.begins, headers.ends)
         for place in np.flatnonzero(which == _UNDECIDED):
             which[place] = self._ask_re2(headers, lines, int(rows[place]))
         headers.seen[merged.used] = True

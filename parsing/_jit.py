@@ -1,9 +1,20 @@
 """How loops over bytes are compiled: on first use, and kept on disk for the next process."""
 
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any
 
-from numba import njit
+
+class Kernels:
+    """The compiled loops of a module, which is imported when the first of them is called: numba takes a while."""
+
+    def __init__(self, module: str) -> None:
+        self._module = module
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(import_module(self._module), name)
+        setattr(self, name, found)  # so that the next call finds it at once
+        return found
 
 
 def compiled(function: Callable[..., Any]) -> Any:
@@ -12,6 +23,8 @@ def compiled(function: Callable[..., Any]) -> Any:
     The cache is beside the source, else in the user's cache directory, or where NUMBA_CACHE_DIR says. Without any place
     that can be written, functions are compiled anew in each process, which takes seconds.
     """
+    from numba import njit
+
     try:
         return njit(cache=True)(function)
     except RuntimeError:  # no place for a cache

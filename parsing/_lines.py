@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from parsing._columns import Ints, Spans, one_chunk
+from parsing._columns import Flags, Spans, one_chunk
 from parsing._fit import fit_column
 from parsing._layouts import Layout
 from parsing._parser import Parser
@@ -37,24 +37,22 @@ def parse_lines(batches: Iterable[pa.Table], parser: Parser) -> pa.Table:
     one; afterwards `explain(parser)` tells what formats it found.
     """
     parts: list[Parsed] = []
-    numbers: list[Ints] = []
+    starts: list[Flags] = []
     kept: list[pa.Table] = []
-    records = 0
     for batch in batches:
         kept.append(batch.select(["line", "body"]))
-        parsed, number = parser.advance(batch, 0, final=False)
+        parsed, begins = parser.advance(batch, 0, final=False)
         parts.append(parsed)
-        numbers.append(number + records)
-        records += parsed.logs.num_rows
-    parsed, number = parser.advance(None, 0, final=True)
+        starts.append(begins)
+    parsed, begins = parser.advance(None, 0, final=True)
     parts.append(parsed)
-    numbers.append(number + records)
+    starts.append(begins)
     if not kept:
         return PARSED_LINES.empty_table()
     logs = pa.concat_tables([part.logs for part in parts])
     lineage = {rule["from_id"]: rule["to_id"] for part in parts for rule in _rules(part)}
     texts = {i: text for part in parts for i, text in _texts(part)}
-    return _rows(pa.concat_tables(kept), np.concatenate(numbers), logs, lineage, texts)
+    return _rows(pa.concat_tables(kept), np.concatenate(starts), logs, lineage, texts)
 
 
 def _rules(part: Parsed) -> list[dict[str, int]]:
@@ -66,7 +64,7 @@ def _texts(part: Parsed) -> Iterable[tuple[int, str]]:
     return zip(part.templates["template_id"].to_pylist(), part.templates["template"].to_pylist(), strict=True)
 
 
-def _rows(lines: pa.Table, record: Ints, logs: pa.Table, lineage: dict[int, int], texts: dict[int, str]) -> pa.Table:
+def _rows(lines: pa.Table, begins: Flags, logs: pa.Table, lineage: dict[int, int], texts: dict[int, str]) -> pa.Table:
     ids, inverse = np.unique(logs["template_id"].to_numpy(), return_inverse=True)
     final = [texts[_follow(int(one), lineage)] for one in ids]
     params, _ = fit_column(Spans.of(one_chunk(logs["body"])), final, inverse)
@@ -75,8 +73,7 @@ def _rows(lines: pa.Table, record: Ints, logs: pa.Table, lineage: dict[int, int]
         if lines["line"].null_count
         else lines["line"]
     )
-    begins = np.ones(len(record), np.bool_)
-    begins[1:] = record[1:] != record[:-1]
+    record = np.cumsum(begins) - 1
     at = pa.array(record)
     bodies = one_chunk(lines["body"])
     first = pa.array(np.flatnonzero(begins)[record])

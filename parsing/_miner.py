@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parsing._columns import Ints, Spans
+from parsing._jit import Kernels
 from parsing._masks import compile_masks, tokenise
 from parsing._settings import ParserSettings
 from parsing._skeleton import OVERFLOW, SkeletonEngine
@@ -19,6 +20,7 @@ from parsing._templates import OVERFLOW_TEXT, Templates
 
 _FIRST_SIZE = 64  # of tables that grow: there may be a thousand services
 _MOST_STALE = 1024
+_kernels = Kernels("parsing._kernels")
 
 
 @dataclass(frozen=True)
@@ -72,8 +74,6 @@ class Miner:
 
     def assign(self, messages: Spans) -> tuple[Ints, list[Change]]:
         """Return each message's template, as a number in `templates`, and the changes on the way, in order."""
-        from parsing import _kernels
-
         self._tidy()
         out = np.empty(len(messages), np.int64)
         unseen = np.zeros(1, np.uint64)
@@ -108,9 +108,7 @@ class Miner:
         if 2 * self._count > len(self._keys):
             self._rebuild_index()
         else:
-            from parsing._kernels import insert
-
-            insert(self._keys, self._slots, key, self._count - 1)
+            _kernels.insert(self._keys, self._slots, key, self._count - 1)
         return list(dict.fromkeys(change for change in changes if change is not None))
 
     def _set_template(self, cluster: int, template: str, row: int) -> Change | None:
@@ -152,9 +150,7 @@ class Miner:
             size *= 2
         self._keys, self._slots = np.zeros(size, np.uint64), np.zeros(size, np.int64)
         if self._count:
-            from parsing._kernels import insert_all
-
-            insert_all(self._keys, self._slots, self._slot_key[: self._count])
+            _kernels.insert_all(self._keys, self._slots, self._slot_key[: self._count])
 
     def snapshot(self) -> dict[str, Any]:
         """Return the whole state as JSON."""

@@ -14,6 +14,7 @@ from parsing._columns import Flags, Ints, Rows, Spans, all_same, flags, ints, on
 from parsing._deltas import deltas, with_targets
 from parsing._fit import Captures, recipe
 from parsing._headers import HeaderReader, Headers
+from parsing._jit import Kernels
 from parsing._miner import Change, Miner
 from parsing._read import read_rows
 from parsing._records import continues, cut_long
@@ -24,10 +25,18 @@ from telemetry import LINEAGE, LINES, LOGS, TEMPLATES, CorruptState, Parsed, tem
 
 log = logging.getLogger("faultline.parsing")
 
+_kernels = Kernels("parsing._kernels")
 FORMAT_VERSION = 3
 UNKNOWN_SERVICE = "unknown"
 _NO_LINES, _NO_LOGS = LINES.empty_table(), LOGS.empty_table()
 _NO_TEMPLATES, _NO_RULES = TEMPLATES.empty_table(), LINEAGE.empty_table()
+
+
+def _behind(held: pa.Table, lines: pa.Table) -> pa.Table:
+    """Return the rows of `lines` behind those held back, in one piece."""
+    if not held.num_rows:
+        return lines
+    return pa.Table.from_batches([pa.concat_batches([*held.to_batches(), *lines.to_batches()])])
 
 
 @dataclass
@@ -104,17 +113,16 @@ class Parser:
             found = self._streams[name] = Stream(*readers, Miner(self.settings))
         return found
 
-    def advance(self, lines: pa.Table | None, next: int, final: bool) -> tuple[Parsed, Ints]:
-        """Do what `process` does; also return the record number (0-based, within this call) of each row dealt with."""
-        rows = self._held if lines is None else pa.concat_tables([self._held, lines]) if self._held.num_rows else lines
+    def advance(self, lines: pa.Table | None, next: int, final: bool) -> tuple[Parsed, Flags]:
+        """Do what `process` does; also return which of the rows dealt with begin a record."""
         self._next = next
-        return self._advance(rows, flush=final)
+        return self._advance(self._held if lines is None else _behind(self._held, lines), flush=final)
 
-    def _advance(self, rows: pa.Table, flush: bool) -> tuple[Parsed, Ints]:
-        """Parse what can be parsed of `rows`; also return the record number of each row dealt with."""
+    def _advance(self, rows: pa.Table, flush: bool) -> tuple[Parsed, Flags]:
+        """Parse what can be parsed of `rows`; also return which of the rows dealt with begin a record."""
         if rows.num_rows == 0:
             self._held = _NO_LINES
-            return self._nothing(self._next), np.zeros(0, np.int64)
+            return self._nothing(self._next), np.zeros(0, np.bool_)
         rows = rows.combine_chunks() if rows["body"].num_chunks > 1 else rows
         lines, structured = Spans.of(one_chunk(rows["body"])), flags(rows["structured"])
         names, number = self._stream_of(rows)
@@ -126,7 +134,7 @@ class Parser:
         self._held = rows.slice(keep) if keep < rows.num_rows else _NO_LINES
         next = int(rows["offset"][keep].as_py()) if keep < rows.num_rows else self._next
         parsed = self._emit(rows, keep, names, number, headers, starts[:keep], headed, next)
-        return parsed, np.cumsum(starts[:keep]) - 1
+        return parsed, starts[:keep]
 
     def _nothing(self, next: int) -> Parsed:
         return Parsed(_NO_LOGS, _NO_TEMPLATES, _NO_RULES, next)
@@ -135,7 +143,7 @@ class Parser:
         """Return the streams the rows belong to, and which of them each row does."""
         fallback = self.settings.service or UNKNOWN_SERVICE
         service = one_chunk(rows["service"])
-        if service.null_count in (0, len(service)) and all_same(Spans.of(service)):
+        if all_same(service):
             return [self._learning.admit(service[0].as_py() or fallback)], np.zeros(len(service), np.int64)
         coded = pc.fill_null(service, fallback).dictionary_encode()
         number = coded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
@@ -149,10 +157,8 @@ class Parser:
         """Return which rows begin a record, and whether the last record may still grow."""
         if self.settings.format == "message":
             return np.ones(len(number), np.bool_), False
-        from parsing._kernels import record_starts
-
         offsets, starts = ints(rows["offset"]), np.empty(len(number), np.bool_)
-        record_starts(structured, continues(lines, headers.matched, headed), number, offsets, starts)
+        _kernels.record_starts(structured, continues(lines, headers.matched, headed), number, offsets, starts)
         starts = cut_long(starts, lines.sizes)
         alone = len(offsets) < 2 or offsets[-1] != offsets[-2]
         return starts, bool(alone and not structured[-1])
@@ -172,7 +178,7 @@ class Parser:
             return self._nothing(next)
         streams = [self.stream(name) for name in names]
         for one, mine in streams_in(number[:keep], len(names)):
-            streams[one].headed = bool(headed[mine].any())
+            streams[one].headed = bool(np.count_nonzero(headed[mine]))
         records = Records.build(rows, keep, headers, starts, number, streams, self.settings, self._services)
         self._warn_of_services()
         return self._templated(records, streams, keep, next)
@@ -185,7 +191,7 @@ class Parser:
         rules: list[dict[str, Any]] = []
         for stream, mine in shares:
             number[mine], changes = stream.miner.assign(records.messages.take(mine))
-            if changes or records.tailed[mine].any():
+            if changes or np.count_nonzero(records.tailed[mine]):
                 rows = np.arange(count)[mine]
                 several = np.flatnonzero(records.tailed[rows])
                 rules += self._lineage(stream, number[rows], several, changes, rows, records)
@@ -193,7 +199,7 @@ class Parser:
                     number[row] = stream.miner.templates.tailed(int(number[row]))
             self._warn_of_templates(stream)
         captures = _fitted(records.bodies, shares, number)
-        if not captures.fits.all():
+        if np.count_nonzero(captures.fits) < count:
             number[~captures.fits] = OVERFLOW_TEXT
             captures = _fitted(records.bodies, shares, number)
         ids = np.empty(count, np.int64)

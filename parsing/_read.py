@@ -8,11 +8,13 @@ import re2
 
 from parsing._columns import Flags, Ints, Spans, ints, streams_in
 from parsing._headers import HeaderReader, Headers
+from parsing._jit import Kernels
 from parsing._structured import read_structured
 
 if TYPE_CHECKING:
     from parsing._parser import Parser
 
+_kernels = Kernels("parsing._kernels")
 _LOGFMT = re2.compile(r'[A-Za-z_@][\w.@-]*=(?:"(?:[^"\\]|\\.)*"|[^\s"]*)\s+[A-Za-z_@][\w.@-]*=')
 
 
@@ -28,7 +30,7 @@ def read_rows(
     if parser.settings.format == "message":
         return headers, headed, lines
     observed = ints(rows["observed_time"])
-    mixed = bool(structured.any())
+    mixed = np.count_nonzero(structured) > 0
     for one, mine in streams_in(number, len(names)):
         stream = parser.stream(names[one])
         own = np.arange(len(lines))[mine]
@@ -55,11 +57,9 @@ def _read_some(reader: HeaderReader, lines: Spans, rows: Ints, observed: Ints, h
 
 def _read_objects(reader: HeaderReader, lines: Spans, rows: Ints, observed: Ints, headers: Headers) -> Ints:
     """Read the rows that are JSON objects or logfmt; return the others."""
-    from parsing._kernels import objects
-
     maybe = np.zeros(len(rows), np.bool_)
-    objects(lines.data, lines.begins, lines.ends, rows, maybe)
-    if not maybe.any():
+    _kernels.objects(lines.data, lines.begins, lines.ends, rows, maybe)
+    if not np.count_nonzero(maybe):
         return rows
     done = maybe.copy()
     for place in np.flatnonzero(maybe):

@@ -21,20 +21,21 @@ def continues(lines: Spans, matched: Flags, headed: Flags) -> Flags:
     begins with a time never does.
     """
     out = ~matched
+    if not np.count_nonzero(out):
+        return out
     rows = np.flatnonzero(out)
-    if len(rows):
-        bodies = lines.take(rows).column()
-        looks = pc.match_substring_regex(bodies, _CONTINUES).to_numpy(zero_copy_only=False)
-        own_time = pc.match_substring_regex(bodies, _OWN_TIME).to_numpy(zero_copy_only=False)
-        out[rows] = (looks | headed[rows]) & ~own_time
+    bodies = lines.take(rows).column()
+    looks = pc.match_substring_regex(bodies, _CONTINUES).to_numpy(zero_copy_only=False)
+    own_time = pc.match_substring_regex(bodies, _OWN_TIME).to_numpy(zero_copy_only=False)
+    out[rows] = (looks | headed[rows]) & ~own_time
     return out
 
 
 def cut_long(starts: Flags, sizes: Ints) -> Flags:
     """Return `starts` with more starts in records beyond the limits on lines and bytes (`sizes`: bytes a line)."""
-    begins = np.flatnonzero(starts)
-    if len(begins) == len(starts):
+    if np.count_nonzero(starts) == len(starts):
         return starts
+    begins = np.flatnonzero(starts)
     ends = np.append(begins[1:], len(starts))
     total = np.concatenate([np.zeros(1, np.int64), np.cumsum(sizes)])
     long = (ends - begins > MOST_LINES) | ((total[ends] - total[begins] > MOST_BYTES) & (ends - begins > 1))

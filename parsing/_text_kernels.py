@@ -6,18 +6,6 @@ from parsing._jit import compiled
 
 
 @compiled
-def one_text(data, begins, ends):  # type: ignore[no-untyped-def]
-    """Return whether all texts are the same."""
-    for row in range(1, begins.size):
-        if ends[row] - begins[row] != ends[0] - begins[0]:
-            return False
-        for k in range(ends[0] - begins[0]):
-            if data[begins[row] + k] != data[begins[0] + k]:
-                return False
-    return True
-
-
-@compiled
 def number_texts(data, begins, ends, known, known_offsets, count, row, out):  # type: ignore[no-untyped-def]
     """Set out[i] to the place of text i among `count` known ones.
 
@@ -45,8 +33,12 @@ def number_texts(data, begins, ends, known, known_offsets, count, row, out):  # 
 
 
 @compiled
-def measure(begins, ends, offsets, valid, sizes, empty):  # type: ignore[no-untyped-def]
-    """Lay out columns of texts (shape [column, row]): Arrow's offsets and validity, bytes and empty texts of each."""
+def measure(begins, ends, offsets, valid, out):  # type: ignore[no-untyped-def]
+    """Lay out columns of texts (shape [column, row]): Arrow's offsets and validity; returns the bytes of all.
+
+    out[:, c] becomes what column c has: bytes before it, bytes, and empty texts.
+    """
+    before = 0
     for column in range(begins.shape[0]):
         total = 0
         for row in range(begins.shape[1]):
@@ -56,8 +48,10 @@ def measure(begins, ends, offsets, valid, sizes, empty):  # type: ignore[no-unty
             if size > 0:
                 valid[column, row >> 3] |= 1 << (row & 7)
             else:
-                empty[column] += 1
-        sizes[column] = total
+                out[2, column] += 1
+        out[0, column], out[1, column] = before, total
+        before += total
+    return before
 
 
 @compiled
@@ -114,34 +108,3 @@ def copy_entries(data, begins, ends, keys, key_offsets, out_keys, out_key_offset
             entry += 1
             out_key_offsets[entry] = key_at
             out_value_offsets[entry] = value_at
-
-
-@compiled
-def summarise(keys, time, sizes, table, places, out):  # type: ignore[no-untyped-def]
-    """Summarise rows by key; return how many distinct keys there are, and the largest size.
-
-    Group g, in order of first appearance: first and last row, earliest and latest time, and number of rows are
-    out[0, g] to out[4, g]. Keys are not negative. `table` (all -1) and `places` are scratch; their size is a power of
-    two above 2 * keys.size.
-    """
-    mask = np.uint64(table.size - 1)
-    count = largest = 0
-    for row in range(keys.size):
-        key = keys[row]
-        at = (np.uint64(key) * np.uint64(0x9E3779B97F4A7C15) >> np.uint64(20)) & mask
-        while table[at] != -1 and table[at] != key:
-            at = (at + np.uint64(1)) & mask
-        if table[at] == -1:
-            table[at] = key
-            places[at] = count
-            out[0, count] = row
-            out[2, count] = out[3, count] = time[row]
-            out[4, count] = 0
-            count += 1
-        g = places[at]
-        out[1, g] = row
-        out[2, g] = min(out[2, g], time[row])
-        out[3, g] = max(out[3, g], time[row])
-        out[4, g] += 1
-        largest = max(largest, sizes[row])
-    return count, largest

@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from parsing._columns import Ints, Spans
+from parsing._jit import Kernels
 
 _MONTH = r"(?i:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*"
 _DAY = r"(?i:mon|tue|wed|thu|fri|sat|sun)[a-z]*"
@@ -103,6 +104,7 @@ TIME_LAYOUTS = (
 with dots; two-digit leading years are read year first."""
 
 BY_NAME = {layout.name: layout for layout in TIME_LAYOUTS}
+_time_kernels = Kernels("parsing._time_kernels")
 INVALID = np.iinfo(np.int64).min
 _DAY_US = 86_400_000_000
 
@@ -122,8 +124,6 @@ def read_times(texts: Spans, layout: TimeLayout, observed_us: Ints, year: int | 
     A missing year is `year`, or the one that puts the time at most a day after `observed_us` (shape [rows]) and least
     far before it; a missing date likewise. Times without a zone are in `timezone`.
     """
-    from parsing._time_kernels import parse_times
-
     rows = len(texts)
     fields, widths = layout.reading
     observed_days = years = np.zeros(rows, np.int64)
@@ -131,11 +131,14 @@ def read_times(texts: Spans, layout: TimeLayout, observed_us: Ints, year: int | 
         observed_days = observed_us // _DAY_US
         years = np.full(rows, year, np.int64) if year is not None else _year_of(observed_days)
     us, zoned = np.empty(rows, np.int64), np.zeros(rows, np.bool_)
-    parse_times(texts.data, texts.begins, texts.ends, fields, widths, years, observed_days, us, zoned)
+    _time_kernels.parse_times(texts.data, texts.begins, texts.ends, fields, widths, years, observed_days, us, zoned)
     if layout.lacks_year and year is None:
         late = us > observed_us + _DAY_US
         again = np.empty(rows, np.int64)
-        parse_times(texts.data, texts.begins, texts.ends, fields, widths, years - 1, observed_days, again, zoned)
+        earlier = years - 1
+        _time_kernels.parse_times(
+            texts.data, texts.begins, texts.ends, fields, widths, earlier, observed_days, again, zoned
+        )
         us = np.where(late, again, us)
     if not layout.dated:
         us = np.where((us > observed_us + _DAY_US // 2) & (us != INVALID), us - _DAY_US, us)

@@ -1,0 +1,66 @@
+"""Compiled loops over the rows of a batch: where texts are, times, and what templates' records have in common."""
+
+import numpy as np
+
+from parsing._jit import compiled
+
+
+@compiled
+def text_places(offsets, first, begins, ends):  # type: ignore[no-untyped-def]
+    """Turn Arrow's offsets, from `first` on, into places in data[low:high]; returns (low, high)."""
+    low = offsets[first]
+    for row in range(begins.size):
+        begins[row] = offsets[first + row] - low
+        ends[row] = offsets[first + row + 1] - low
+    return low, offsets[first + begins.size]
+
+
+@compiled
+def inherit(us, known, stream, observed, last, inherited):  # type: ignore[no-untyped-def]
+    """Set the time of each row that has none of its own to that of the row before it in its stream, or `observed`.
+
+    `last`: the latest time of each stream's own, int64 min where there is none so far; kept up to date.
+    """
+    for row in range(us.size):
+        if known[row]:
+            last[stream[row]] = us[row]
+        elif last[stream[row]] != np.iinfo(np.int64).min:
+            us[row] = last[stream[row]]
+            inherited[row] = True
+        else:
+            us[row] = observed[row]
+
+
+@compiled
+def summarise(keys, ids, time, offsets, begins, ends, out):  # type: ignore[no-untyped-def]
+    """Summarise rows by key; return how many distinct keys there are, and the bytes of the longest first text.
+
+    Group g, in order of first appearance, is out[:, g]: its first row, where the text of that row begins and ends, and
+    the id, earliest and latest time, number of rows, and offset of the last row. Keys are not negative.
+    """
+    size = 4
+    while size < 2 * keys.size:
+        size *= 2
+    table, places = np.full(size, -1, np.int64), np.empty(size, np.int64)
+    mask = np.uint64(size - 1)
+    count = longest = 0
+    for row in range(keys.size):
+        key = keys[row]
+        at = (np.uint64(key) * np.uint64(0x9E3779B97F4A7C15) >> np.uint64(20)) & mask
+        while table[at] != -1 and table[at] != key:
+            at = (at + np.uint64(1)) & mask
+        if table[at] == -1:
+            table[at] = key
+            places[at] = count
+            out[0, count], out[1, count], out[2, count] = row, begins[row], ends[row]
+            out[3, count] = ids[row]
+            out[4, count] = out[5, count] = time[row]
+            out[6, count] = 0
+            longest = max(longest, ends[row] - begins[row])
+            count += 1
+        g = places[at]
+        out[4, g] = min(out[4, g], time[row])
+        out[5, g] = max(out[5, g], time[row])
+        out[6, g] += 1
+        out[7, g] = offsets[row]
+    return count, longest
