@@ -22,7 +22,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 import telemetry
-from faultline.pipeline import log_counts
+from faultline.sums import log_counts
 from storage import Move, Reader, Retention, Snapshot, Store, Writer, compact, maintain
 from telemetry import StoreError
 

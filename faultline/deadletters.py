@@ -6,6 +6,7 @@ finished by the next one, and a letter that was queued is never queued again: it
 
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -95,9 +96,11 @@ def _consume(store: "Store", settings: "Settings", reader: "Reader") -> None:
     """Store what is in the queue. All of it is late: detection has passed, or must not depend on when we come."""
     source = _Queue(reader)
     pipeline = Pipeline(source, store, settings, late_before_us=round(time.time() * 1e6) + FUTURE_US)
-    while not source.finished:
-        pipeline.step()
-    pipeline.flush(snapshot=True)
+    with closing(pipeline):
+        while not source.finished:
+            pipeline.step()
+        while not pipeline.flush(snapshot=True):
+            time.sleep(1.0)
 
 
 class _Queue:

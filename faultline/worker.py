@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from parsing import Parser, Redactor
 
 STATE_VERSION = 1
-_NO_TIME = -(2**62)
+_NO_TIME, _END_OF_TIME = -(2**62), 2**62
 # Spans end after they start; a span counts from its end, but no span holds event time back longer than this.
 MAX_SPAN_US = 300_000_000
 # A record more than this ahead of the clock is rejected: were it believed, it would make all that follows late.
@@ -226,6 +226,11 @@ class PartitionWorker:
         """Event time (us) below which this partition has only late rows left; None before its first rows."""
         marks = [clock.watermark for clock in self._clocks.values()]
         return self._floor if not marks or None in marks else min(mark for mark in marks if mark is not None)
+
+    @property
+    def mark(self) -> int | None:
+        """The watermark; of a partition that has ended, the end of time."""
+        return _END_OF_TIME if self.closed else self.watermark
 
     def advance(self, watermark: int) -> None:
         """Let event time pass on an idle partition."""

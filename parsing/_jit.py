@@ -18,7 +18,7 @@ class Kernels:
 
 
 def compiled(function: Callable[..., Any]) -> Any:
-    """Return the function compiled by numba, from its cache on disk where there is one.
+    """Return the function compiled by numba, from its cache on disk where there is one. Other threads run meanwhile.
 
     The cache is beside the source, else in the user's cache directory, or where NUMBA_CACHE_DIR says. Without any place
     that can be written, functions are compiled anew in each process, which takes seconds.
@@ -26,6 +26,6 @@ def compiled(function: Callable[..., Any]) -> Any:
     from numba import njit
 
     try:
-        return njit(cache=True)(function)
+        return njit(cache=True, nogil=True)(function)
     except RuntimeError:  # no place for a cache
-        return njit(function)
+        return njit(nogil=True)(function)

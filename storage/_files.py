@@ -21,7 +21,7 @@ TIME_COLUMNS = {
     "incidents": "updated",
     "suspects": "ranked_at",
 }
-"""The column that places a table's rows in time: files are sorted and pruned by it."""
+"""The column that places a table's rows in time: files are pruned by it, and merged ones sorted."""
 
 
 @dataclass(frozen=True)

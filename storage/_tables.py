@@ -9,6 +9,7 @@ import errno
 import os
 import time
 from collections.abc import Iterator, Sequence
+from functools import cache
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -19,7 +20,7 @@ from storage._location import Location
 from telemetry import StoreError, StoreFull
 
 if TYPE_CHECKING:
-    from deltalake import DeltaTable, Transaction
+    from deltalake import DeltaTable, Transaction, WriterProperties
 
 REOPEN_AFTER = 100
 REOPEN_S = 60.0
@@ -35,6 +36,10 @@ _CONFIGURATION = {
     "delta.checkpointInterval": "100",
     "delta.deletedFileRetentionDuration": "interval 1 hours",
 }
+
+
+_DISTINCT = ("time", "observed_time", "offset", "line", "body", "params.list.element", "trace_id", "span_id", "value")
+"""Columns in which values hardly repeat: a dictionary of them is built for nothing."""
 
 
 class Superseded(StoreError):
@@ -111,6 +116,14 @@ def _add_columns(location: Location, name: str) -> None:
         known = {field.name for field in location.table(name).schema().fields}
         if not known.issuperset(field.name for field in missing):
             raise
+
+
+@cache
+def _writer_properties() -> "WriterProperties":
+    from deltalake import ColumnProperties, WriterProperties
+
+    plain = dict.fromkeys(_DISTINCT, ColumnProperties(dictionary_enabled=False))
+    return WriterProperties(compression="ZSTD", compression_level=1, column_properties=plain)
 
 
 class Handle:
@@ -200,7 +213,7 @@ class Handle:
 
     def append(self, rows: pa.Table, transactions: Sequence["Transaction"]) -> None:
         """Append rows of the schema in `telemetry.TABLES` in one commit. Raises what Delta Lake raises."""
-        from deltalake import CommitProperties, WriterProperties, write_deltalake
+        from deltalake import CommitProperties, write_deltalake
 
         for field in self.extra:
             rows = rows.append_column(field, pa.nulls(len(rows), field.type))
@@ -209,7 +222,7 @@ class Handle:
             rows,
             mode="append",
             commit_properties=CommitProperties(app_transactions=list(transactions)),
-            writer_properties=WriterProperties(compression="ZSTD", compression_level=1),
+            writer_properties=_writer_properties(),
         )
 
     def replace(

@@ -19,7 +19,6 @@ import pyarrow as pa
 
 import telemetry
 from storage import _state
-from storage._files import TIME_COLUMNS
 from storage._location import Location
 from storage._sql import connect
 from storage._state import Snapshot
@@ -104,7 +103,7 @@ class Writer:
         would count again what the table already holds.
         """
         floors = [self._claimed(move.app_id)[table] for move in moves]
-        return rows.filter(pa.array(_unwritten(table, rows, moves, floors)[0]))
+        return _unwritten(table, rows, moves, floors)[0]
 
     def commit(self, tables: Mapping[str, pa.Table], moves: Sequence[Move], states: Sequence[Snapshot] = ()) -> None:
         """Append rows (schemas of `telemetry.TABLES`) and snapshots, and move the positions of their app ids.
@@ -159,13 +158,13 @@ class Writer:
         handle = self._handles[name]
         handle.refresh()
         floors = [self._check_fence(handle, move) for move in moves]
-        keep, touched = _unwritten(name, rows, moves, floors)
+        rows, touched = _unwritten(name, rows, moves, floors)
         if name == "ledger":
             touched |= {i for i, floor in enumerate(floors) if floor is None or moves[i].next > floor}
         if not touched:
             return
         reached = {moves[i].app_id: max(moves[i].next, floors[i] or 0) for i in touched}
-        self._append(handle, _prepared(name, rows.filter(pa.array(keep))), reached)
+        self._append(handle, _prepared(name, rows), reached)
         for app_id, position in reached.items():
             self._claims[app_id][name] = position
 
@@ -227,8 +226,10 @@ def _check_moves(moves: Sequence[Move], states: Sequence[Snapshot]) -> None:
             raise ValueError(f"snapshot of {state.component} at {state.position} lies outside the commit's moves")
 
 
-def _unwritten(table: str, rows: pa.Table, moves: Sequence[Move], floors: Sequence[int | None]) -> tuple[Any, set[int]]:
-    """Return a bool mask of the rows at or above their move's floor, and the indices of the moves that have any."""
+def _unwritten(
+    table: str, rows: pa.Table, moves: Sequence[Move], floors: Sequence[int | None]
+) -> tuple[pa.Table, set[int]]:
+    """Return the rows at or above their move's floor, and the indices of the moves that have any."""
     column = next(name for name in ("offset", "position", "next") if name in rows.column_names)
     positions = rows[column].to_numpy()
     owner = _owners(table, rows, moves)
@@ -244,7 +245,19 @@ def _unwritten(table: str, rows: pa.Table, moves: Sequence[Move], floors: Sequen
         )
     lowest = np.iinfo(np.int64).min
     keep = positions >= np.array([lowest if f is None else f for f in floors], dtype=np.int64)[owner]
-    return keep, {int(i) for i in np.unique(owner[keep])}
+    if keep.all():
+        return rows, _distinct(owner)
+    return rows.filter(pa.array(keep)), _distinct(owner[keep])
+
+
+def _distinct(owner: Any) -> set[int]:
+    """Return the values of an array that comes in runs of the same value."""
+    return set(owner[_run_starts(owner)].tolist())
+
+
+def _run_starts(values: Any) -> Any:
+    """Return where in an array a run of the same value begins."""
+    return np.flatnonzero(np.concatenate((values[:1] == values[:1], values[1:] != values[:-1])))
 
 
 def _owners(table: str, rows: pa.Table, moves: Sequence[Move]) -> Any:
@@ -269,7 +282,8 @@ def _origins(table: str, rows: pa.Table, moves: Sequence[Move]) -> Any:
     encoded = encoded.combine_chunks() if isinstance(encoded, pa.ChunkedArray) else encoded
     names = encoded.dictionary.to_pylist()
     pairs = (encoded.indices.to_numpy().astype(np.int64) << 32) | rows["partition"].to_numpy()
-    unique, inverse = np.unique(pairs, return_inverse=True)
+    starts = _run_starts(pairs)
+    unique, inverse = np.unique(pairs[starts], return_inverse=True)
     index = {(move.source, move.number): i for i, move in enumerate(moves)}
     owners = np.empty(len(unique), dtype=np.int64)
     for i, pair in enumerate(unique.tolist()):
@@ -277,7 +291,7 @@ def _origins(table: str, rows: pa.Table, moves: Sequence[Move]) -> Any:
         if origin not in index:
             raise ValueError(f"rows of {table} come from {origin}, which has no move in this commit")
         owners[i] = index[origin]
-    return owners[inverse]
+    return np.repeat(owners[inverse], np.diff(starts, append=len(pairs)))
 
 
 def _match(table: str, ids: pa.ChunkedArray, index: Mapping[str, int]) -> Any:
@@ -288,11 +302,7 @@ def _match(table: str, ids: pa.ChunkedArray, index: Mapping[str, int]) -> Any:
 
 
 def _prepared(name: str, rows: pa.Table) -> pa.Table:
-    """Return rows with the table's columns, types and order, sorted by time."""
+    """Return rows with the table's columns and types. They stay in the order they came: merging sorts them."""
     schema = telemetry.TABLES[name]
     rows = rows.select(schema.names)
-    rows = rows if rows.schema.equals(schema) else rows.cast(schema)
-    times = rows[TIME_COLUMNS[name]].cast(pa.int64()).to_numpy()
-    if np.all(times[1:] >= times[:-1]):
-        return rows
-    return rows.take(pa.array(np.argsort(times, kind="stable")))
+    return rows if rows.schema.equals(schema) else rows.cast(schema)
