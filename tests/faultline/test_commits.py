@@ -79,9 +79,8 @@ def test_what_went_wrong_in_a_commit_comes_out_of_the_loop(lines: Path, tmp_path
 
     monkeypatch.setattr("storage._tables.Handle.append", failing)
     with closing(pipeline_on(lines, Store.open(tmp_path / "s"))) as pipeline:
-        pipeline.step()
         with pytest.raises(StoreError, match="on fire"):
-            pipeline.flush()
+            pipeline.step() or pipeline.flush()
 
 
 def test_a_rival_that_commits_first_makes_a_pipeline_read_again_and_nothing_is_there_twice(
