@@ -78,9 +78,9 @@ def test_what_went_wrong_in_a_commit_comes_out_of_the_loop(lines: Path, tmp_path
         raise StoreError("the disk is on fire")
 
     monkeypatch.setattr("storage._tables.Handle.append", failing)
-    with closing(pipeline_on(lines, Store.open(tmp_path / "s"))) as pipeline:
-        with pytest.raises(StoreError, match="on fire"):
-            pipeline.step() or pipeline.flush()
+    pipeline = pipeline_on(lines, Store.open(tmp_path / "s"))
+    with closing(pipeline), pytest.raises(StoreError, match="on fire"):
+        pipeline.step() or pipeline.flush()
 
 
 def test_a_rival_that_commits_first_makes_a_pipeline_read_again_and_nothing_is_there_twice(
