@@ -23,9 +23,18 @@ def compiled(function: Callable[..., Any]) -> Any:
     The cache is beside the source, else in the user's cache directory, or where NUMBA_CACHE_DIR says. Without any place
     that can be written, functions are compiled anew in each process, which takes seconds.
     """
+    return _compiled(function)
+
+
+def inlined(function: Callable[..., Any]) -> Any:
+    """Do the same for a small function that is to become part of the compiled functions that call it."""
+    return _compiled(function, forceinline=True)
+
+
+def _compiled(function: Callable[..., Any], **options: bool) -> Any:
     from numba import njit
 
     try:
-        return njit(cache=True, nogil=True)(function)
+        return njit(cache=True, nogil=True, **options)(function)
     except RuntimeError:  # no place for a cache
-        return njit(nogil=True)(function)
+        return njit(nogil=True, **options)(function)

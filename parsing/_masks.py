@@ -93,7 +93,7 @@ def tokenise(message: str, masks: Sequence["re2._Regexp"] = ()) -> list[str]:
     """Return the message's tokens: words or `<*>` for parameters, single blanks, other characters.
 
     Text after the 512th word or punctuation mark is one more `<*>`. Every message that the fingerprint takes for the
-    same shape fits the template these tokens make (`_kernels.fingerprint` must tell apart what is told apart here).
+    same shape fits the template these tokens make (`_fingerprint.fingerprint` must tell apart what is told apart here).
     """
     for pattern in masks:
         message = pattern.sub(WILDCARD, message)

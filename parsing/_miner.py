@@ -20,7 +20,7 @@ from parsing._templates import OVERFLOW_TEXT, Templates
 
 _FIRST_SIZE = 64  # of tables that grow: there may be a thousand services
 _MOST_STALE = 1024
-_kernels = Kernels("parsing._kernels")
+_fingerprint = Kernels("parsing._fingerprint")
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ class Miner:
         changes: list[Change] = []
         row = 0
         while True:
-            row = _kernels.assign(
+            row = _fingerprint.assign(
                 messages.data, messages.begins, messages.ends, row, self._keys, self._slots, self._slot_cluster,
                 self._last_used, self._clock, self._cluster_template, out, unseen,
             )  # fmt: skip
@@ -108,7 +108,7 @@ class Miner:
         if 2 * self._count > len(self._keys):
             self._rebuild_index()
         else:
-            _kernels.insert(self._keys, self._slots, key, self._count - 1)
+            _fingerprint.insert(self._keys, self._slots, key, self._count - 1)
         return list(dict.fromkeys(change for change in changes if change is not None))
 
     def _set_template(self, cluster: int, template: str, row: int) -> Change | None:
@@ -150,7 +150,7 @@ class Miner:
             size *= 2
         self._keys, self._slots = np.zeros(size, np.uint64), np.zeros(size, np.int64)
         if self._count:
-            _kernels.insert_all(self._keys, self._slots, self._slot_key[: self._count])
+            _fingerprint.insert_all(self._keys, self._slots, self._slot_key[: self._count])
 
     def snapshot(self) -> dict[str, Any]:
         """Return the whole state as JSON."""
@@ -158,6 +158,7 @@ class Miner:
             "engine": self._engine.snapshot(),
             "frozen": self._frozen,
             "clock": self._clock,
+            "fingerprints": _fingerprint.VERSION,
             "templates": [self.templates.texts[int(one)] for one in self._cluster_template[: self._clusters]],
             "keys": self._slot_key[: self._count].tolist(),
             "clusters": self._slot_cluster[: self._count].tolist(),
@@ -169,10 +170,14 @@ class Miner:
         self._engine.restore(saved["engine"])
         self._clock = saved["clock"]
         self._lay_out(saved["templates"])
-        self._count = len(saved["keys"])
-        self._slot_key = _padded(np.array(saved["keys"], np.uint64))
-        self._slot_cluster = _padded(np.array(saved["clusters"], np.int64))
-        self._last_used = _padded(np.array(saved["used"], np.int64))
+        known = (
+            saved.get("fingerprints") == _fingerprint.VERSION
+        )  # else they are of another kind: shapes are learnt again
+        keys, clusters, used = (saved[name] if known else [] for name in ("keys", "clusters", "used"))
+        self._count = len(keys)
+        self._slot_key = _padded(np.array(keys, np.uint64))
+        self._slot_cluster = _padded(np.array(clusters, np.int64))
+        self._last_used = _padded(np.array(used, np.int64))
         if saved.get("frozen") and not self._frozen:  # what was turned away may be learnt now
             self._keep(np.flatnonzero(self._slot_cluster[: self._count] != OVERFLOW))
         else:

@@ -1,5 +1,6 @@
 """The template texts of one stream by number, laid out for compiled code, which fits them to messages."""
 
+import re
 from functools import lru_cache
 from typing import Any
 
@@ -12,6 +13,7 @@ OVERFLOW_TEXT = 0
 """The number of the text `<*>`, which fits everything."""
 
 _FIRST_SIZE = 64
+_BLANKS = re.compile("  +")  # one blank of a template stands for a run of them
 
 
 class Templates:
@@ -38,7 +40,7 @@ class Templates:
         self.literal_offsets = _room(self.literal_offsets, self._literal_count + len(pieces) + 1)
         for piece in pieces:
             at = int(self.literal_offsets[self._literal_count])
-            self.literals = _room(self.literals, at + len(piece))
+            self.literals = _room(self.literals, at + len(piece) + 8)  # compiled code reads eight bytes at a time
             self.literals[at : at + len(piece)] = np.frombuffer(piece, np.uint8)
             self._literal_count += 1
             self.literal_offsets[self._literal_count] = at + len(piece)
@@ -67,7 +69,7 @@ def _room(array: NDArray[Any], size: int) -> NDArray[Any]:
 
 @lru_cache(maxsize=1 << 14)
 def _literals(template: str) -> tuple[bytes, ...]:
-    return tuple(piece.encode() for piece in template.split(WILDCARD))
+    return tuple(_BLANKS.sub(" ", piece).encode() for piece in template.split(WILDCARD))
 
 
 @lru_cache(maxsize=1 << 14)

@@ -1,8 +1,7 @@
 """Compiled loops that cut, compare and copy texts, and so make Arrow's buffers."""
 
-import numpy as np
-
 from parsing._jit import compiled
+from parsing._wide import copy_32, pointer
 
 
 @compiled
@@ -56,14 +55,22 @@ def measure(begins, ends, offsets, valid, out):  # type: ignore[no-untyped-def]
 
 @compiled
 def copy(data, begins, ends, places, out):  # type: ignore[no-untyped-def]
-    """Copy columns of texts (shape [column, row]) one after the other, column c from out[places[c]] on."""
+    """Copy columns of texts (shape [column, row]) one after the other, column c from out[places[c]] on.
+
+    Of `out`, 32 bytes behind a text may be written too, before the text after it is.
+    """
+    text, room, target, space = pointer(data), data.size - 32, pointer(out), out.size - 32
     for column in range(begins.shape[0]):
-        at = np.uint64(places[column])
+        at = places[column]
         for row in range(begins.shape[1]):
-            begin = np.uint64(begins[column, row])
-            size = np.uint64(ends[column, row]) - begin
-            for k in range(size):  # unsigned: no check for places counted from the end
-                out[at + k] = data[begin + k]
+            begin, size = begins[column, row], ends[column, row] - begins[column, row]
+            k = 0
+            while k < size and begin + k <= room and at + k <= space:
+                copy_32(text, begin + k, target, at + k)
+                k += 32
+            while k < size:
+                target[at + k] = text[begin + k]
+                k += 1
             at += size
 
 

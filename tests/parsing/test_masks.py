@@ -2,10 +2,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numba import njit
 
+from parsing._fingerprint import fingerprint
 from parsing._fit import fit_one
-from parsing._kernels import fingerprint
 from parsing._masks import normalise, tokenise
+from parsing._wide import pointer
 
 PIECES = ["a", "ab", "x1", "ab1", "12", "core.7", "CPU#1", "1.", "b.", "..", "..3", "/a/b1", "é2", "-", "a2b_c", "a_2"]
 MARKS = [" ", "  ", ":", "=", ", ", "(", ")", "[", "]", "=[", "{", "}", '"', " user "]
@@ -31,9 +33,14 @@ MORE += [
 ]
 
 
-def shape(text: str) -> int:
-    data = text.encode()
-    return int(fingerprint(np.frombuffer(data or b"\0", np.uint8), 0, len(data)))
+@njit
+def hashed(data, start, end):  # type: ignore[no-untyped-def]
+    return fingerprint(pointer(data), data.size, start, end)
+
+
+def shape(text: str, before: str = "", after: str = "") -> int:
+    data, start = (before + text + after).encode(), len(before.encode())
+    return int(hashed(np.frombuffer(data or b"\0", np.uint8), start, start + len(text.encode())))
 
 
 @settings(deadline=None, max_examples=300)
@@ -46,6 +53,27 @@ def test_messages_of_one_fingerprint_fit_one_template(parts: list[tuple[str, str
     assert fit_one(template, one) is not None
     if shape(one) == shape(other):
         assert fit_one(template, other) is not None
+
+
+WORDS = st.text("ab1.-/ \t:%[é", max_size=90)
+
+
+@settings(deadline=None, max_examples=300)
+@given(WORDS, WORDS, st.integers(0, 70))
+def test_a_fingerprint_depends_on_the_text_alone(text: str, other: str, room: int) -> None:
+    there = shape(text)
+    assert shape(text, "x" * room) == shape(text, "7" * room, "1" * 64) == shape(f" {text}\t", after=" " * 64) == there
+    assert shape(text.replace(" ", "  ").replace("\t", " ")) == there
+    single = [" ".join(one.replace("\t", " ").split()) for one in (text, other)]
+    if not any(map(str.isdigit, text + other)):
+        assert (shape(text) == shape(other)) == (single[0] == single[1])
+
+
+@pytest.mark.parametrize("word", ["a", "12", ":", "é"])
+def test_a_fingerprint_ends_with_the_512th_word(word: str) -> None:
+    words = f"{word} " * 512
+    assert shape(words) == shape(words + "b1 : c") != shape(f"{word} " * 511 + "other")
+    assert shape(words + "x" * 64, after="y" * 64) == shape(words)
 
 
 @pytest.mark.parametrize(

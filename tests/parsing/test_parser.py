@@ -288,6 +288,19 @@ def test_foreign_snapshots_are_refused(payload: bytes) -> None:
         Parser.restore(payload)
 
 
+def test_fingerprints_made_in_another_way_are_learnt_again(run: Run, make_lines: MakeLines) -> None:
+    bodies = [f"user {name} bought {count} items" for name in ("anna", "bert", "carl") for count in (1, 22)]
+    first = Parser(ParserSettings(format="message"))
+    before = logs(run(bodies, 3, first) and run(bodies, 3, first))
+    saved = orjson.loads(first.snapshot())
+    saved["streams"]["shop"]["miner"] |= {"fingerprints": 1, "keys": [5], "clusters": [1], "used": [0]}
+    second = Parser.restore(orjson.dumps(saved), first.settings)
+    again = run(bodies, 3, second)
+    assert [row["template_id"] for row in logs(again)] == [row["template_id"] for row in before]
+    assert rules(again) == []
+    assert orjson.loads(second.snapshot())["streams"]["shop"]["miner"]["keys"] != [5]
+
+
 def test_nothing_in_nothing_out(make_lines: MakeLines) -> None:
     part = Parser().process(make_lines([])[0], 0, final=True)
     assert (part.logs.num_rows, part.templates.num_rows, part.lineage.num_rows) == (0, 0, 0)
