@@ -7,7 +7,7 @@ finished by the next one, and a letter that was queued is never queued again: it
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,6 @@ import pyarrow as pa
 
 import telemetry
 from faultline.pipeline import Pipeline
-from faultline.worker import FUTURE_US
 from telemetry import Batch, Fenced, Partition, StoreError
 
 if TYPE_CHECKING:
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
 QUEUE = Partition("retries", "retries")
 INPUT = Partition("retry", "retry")
 _MOST = 10_000
+_SOON_US = 600_000_000  # no time further ahead than this is left as it is
 _WAITING = """
     select id as letter, source as letter_source, "partition" as letter_partition, "offset" as letter_offset,
         time as rejected, units, raw
@@ -76,7 +76,13 @@ def _decode(letter: Letter, position: int) -> Batch | None:
     from ingest import decode_again
 
     rejected = round(letter["rejected"].timestamp() * 1e6)
-    return decode_again(letter["raw"], letter["letter_source"], letter["units"], rejected, INPUT, position, time.time())
+    source, units = letter["letter_source"], letter["units"]
+    return decode_again(letter["raw"], source, units, rejected, _input(), position, time.time())
+
+
+def _input() -> Partition:
+    """Return the input that a retry is: a time that was ahead of the clock need not be any more."""
+    return replace(INPUT, written_us=round(time.time() * 1e6))
 
 
 def _enqueue(store: "Store", letters: Sequence[Letter]) -> None:
@@ -95,7 +101,7 @@ def _enqueue(store: "Store", letters: Sequence[Letter]) -> None:
 def _consume(store: "Store", settings: "Settings", reader: "Reader") -> None:
     """Store what is in the queue. All of it is late: detection has passed, or must not depend on when we come."""
     source = _Queue(reader)
-    pipeline = Pipeline(source, store, settings, late_before_us=round(time.time() * 1e6) + FUTURE_US)
+    pipeline = Pipeline(source, store, settings, late_before_us=round(time.time() * 1e6) + _SOON_US)
     with closing(pipeline):
         while not source.finished:
             pipeline.step()
@@ -118,7 +124,7 @@ class _Queue:
 
     def partitions(self) -> list[Partition]:
         """Return the one partition."""
-        return [INPUT]
+        return [_input()]
 
     def seek(self, positions: Mapping[str, int]) -> None:
         """Continue at a place in the queue."""

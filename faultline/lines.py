@@ -96,7 +96,7 @@ def _lines(
     from ingest import FilesSource
 
     read = 0
-    with closing(FilesSource([path], once=True, service=service, future_s=None)) as source:
+    with closing(FilesSource([path], once=True, service=service, any_time=True)) as source:
         source.seek({})
         while not source.finished:
             for batch in source.poll(0, {}):

@@ -25,12 +25,15 @@ MAX_REASONS = 64
 # The loop turns several times a second; this long without a turn, it hangs.
 STALE_S = 60.0
 
-_FATES = ("read", "stored", "joined", "dead_lettered", "filtered", "late")
+_FATES = ("read", "stored", "joined", "dead_lettered", "filtered", "late", "ahead")
 _COMMIT_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
 
 class Counts(Protocol):
-    """Running totals of a partition: read = stored + joined + dead_lettered + filtered; `late` is part of stored."""
+    """Running totals of a partition: read = stored + joined + dead_lettered + filtered.
+
+    `late` is part of stored, `ahead` of late.
+    """
 
     read: int
     stored: int
@@ -38,6 +41,7 @@ class Counts(Protocol):
     dead_lettered: int
     filtered: int
     late: int
+    ahead: int
 
 
 class OwnMetrics:
@@ -177,7 +181,9 @@ class _Partitions(Collector):
     def collect(self) -> Iterator[Metric]:
         """Yield the metric families, as prometheus_client asks for them."""
         records = CounterMetricFamily(
-            "faultline_records", "Input units by fate; read = all others but late.", labels=["partition", "fate"]
+            "faultline_records",
+            "Input units by fate; read = all others but late and ahead.",
+            labels=["partition", "fate"],
         )
         lag = GaugeMetricFamily(
             "faultline_watermark_lag_seconds", "Wall clock less event-time watermark.", labels=["partition"]

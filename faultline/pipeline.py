@@ -286,6 +286,9 @@ class Pipeline:
         return [Move.of(w.partition, self._committed[w.partition.app_id], w.position) for w in workers]
 
     def _publish(self, commit: Commit) -> None:
+        for one in commit.reached:
+            if not one.counts.balanced:
+                log.error("the account does not add up", partition=one.partition.app_id, **vars(one.counts))
         if self._own is None:
             return
         if (letters := commit.tables.get("dead_letters")) is not None:

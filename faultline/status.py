@@ -9,13 +9,13 @@ from faultline.lease import holder
 if TYPE_CHECKING:
     from storage import Reader, Store
 
-FATES = ("read", "stored", "joined", "dead_lettered", "filtered", "late")
+FATES = ("read", "stored", "joined", "dead_lettered", "filtered", "late", "ahead")
 # Totals of a partition only grow, and so does its watermark: the newest row is the one with the most of each.
 _PARTITIONS = """
     with newest as (select max(time) - interval 60 seconds as since from ledger)
     select any_value(source) as source, any_value("partition") as "partition", max(read) as read,
         max(stored) as stored, max(joined) as joined, max(dead_lettered) as dead_lettered, max(filtered) as filtered,
-        max(late) as late, max(watermark) as watermark, max(time) as committed,
+        max(late) as late, coalesce(max(ahead), 0) as ahead, max(watermark) as watermark, max(time) as committed,
         arg_max(closed, (next, closed)) as ended, arg_max(worker, time) as worker,
         case when count("end") > 0 then greatest(max("end") - max(next), 0) end as lag,
         (max(read) - coalesce(max(read) filter (time < since), 0)) / 60 as per_second

@@ -4,7 +4,6 @@ All state of a partition is here and nowhere else, so that any worker can take a
 """
 
 import struct
-import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, fields
@@ -15,6 +14,7 @@ import numpy.typing as npt
 import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
+import structlog
 
 import telemetry
 from telemetry import Batch, CorruptState, Partition
@@ -22,15 +22,12 @@ from telemetry import Batch, CorruptState, Partition
 if TYPE_CHECKING:
     from parsing import Parser, Redactor
 
+log = structlog.get_logger()
+
 STATE_VERSION = 1
 _NO_TIME, _END_OF_TIME = -(2**62), 2**62
 # Spans end after they start; a span counts from its end, but no span holds event time back longer than this.
 MAX_SPAN_US = 300_000_000
-# A record more than this ahead of the clock is rejected: were it believed, it would make all that follows late.
-# Sources do the same to what they decode; the time of a raw line is known only once it is parsed.
-FUTURE_US = 600_000_000
-MAX_RAW = 64 * 1024
-"""A dead letter keeps this many bytes of what came in."""
 
 Times = npt.NDArray[np.int64]
 
@@ -82,7 +79,8 @@ class Counts:
     joined: int = 0
     dead_lettered: int = 0
     filtered: int = 0
-    late: int = 0
+    late: int = 0  # of stored
+    ahead: int = 0  # of late: their time is ahead of the clock
 
     def __add__(self, other: "Counts") -> "Counts":
         return Counts(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
@@ -121,11 +119,9 @@ class PartitionWorker:
         partition: Partition,
         parser: "Parser",
         lateness_us: int,
-        clock: Callable[[], float] = time.time,
         redactor: "Redactor | None" = None,
     ) -> None:
         self.partition = partition
-        self._clock = clock
         self.position = 0
         self.closed = False
         self.counts = Counts()
@@ -155,10 +151,9 @@ class PartitionWorker:
     def _release(self, parsed: telemetry.Parsed, arrived: _Held, read: int, filtered: int) -> dict[str, pa.Table]:
         before = self._held.units
         ready, self._held = _split(self._held, arrived, parsed.next)
-        latest = round(self._clock() * 1e6) + FUTURE_US
-        logs, ahead = _without_future(parsed.logs, latest)
-        letters = self._with_ids(pa.concat_tables([ready.dead_letters, ahead]))
-        lineage = self._stamp_lineage(parsed.lineage, logs, latest)
+        logs = self._settled(parsed.logs)
+        letters = self._with_ids(ready.dead_letters)
+        lineage = self._stamp_lineage(parsed.lineage, logs)
         rows = {
             "logs": self._flag_late("logs", logs, _times(logs)),
             "metrics": self._flag_late("metrics", ready.metrics, _times(ready.metrics)),
@@ -193,15 +188,35 @@ class PartitionWorker:
         index = letters.schema.get_field_index("id")
         return letters.set_column(index, letters.schema.field(index), pa.array(ids, pa.string()))
 
+    def _settled(self, logs: pa.Table) -> pa.Table:
+        """Do what sources do to metrics and spans ahead of the clock: a line's time is known only once it is parsed."""
+        from ingest import settled
+
+        return settled(logs, _times(logs, "observed_time"), self.partition.written_us) if len(logs) else logs
+
     def _flag_late(self, kind: str, rows: pa.Table, times: Times) -> pa.Table:
+        """Say which rows are late; those that are already are ahead of the clock, and it goes on as if without them."""
         if not len(rows):
             return rows
+        ahead = rows["late"].to_numpy()
         clock = self._clocks[kind] = self._clock_of(kind)
-        late = clock.late(times)
+        late = ahead.copy()
+        late[~ahead] = clock.late(times[~ahead])
+        self._count_ahead(int(ahead.sum()))
         self.counts.late += int(late.sum())
         schema = telemetry.TABLES[kind]
         index = schema.get_field_index("late")
         return rows.set_column(index, schema.field("late"), pa.array(late))
+
+    def _count_ahead(self, rows: int) -> None:
+        if rows and not self.counts.ahead:
+            log.warning(
+                "times ahead of the clock: such rows are kept, and flagged late and faultline.stated_time. Is "
+                "parsing.timezone or parsing.year wrong, or the sender's clock?",
+                source=self.partition.source,
+                partition=self.partition.number,
+            )
+        self.counts.ahead += rows
 
     def _clock_of(self, kind: str) -> EventClock:
         if kind in self._clocks:
@@ -211,14 +226,18 @@ class PartitionWorker:
             fresh.advance(self._floor)
         return fresh
 
-    def _stamp_lineage(self, rules: pa.Table, logs: pa.Table, latest: int) -> pa.Table:
-        """Date rules from the watermark before their record to now, so that one of a late or a rejected record is
-        still seen. `logs`: the rows they come with, before these move the clock."""
+    def _stamp_lineage(self, rules: pa.Table, logs: pa.Table) -> pa.Table:
+        """Date rules as their record, but not before the watermark at it, so that one of a late record is still seen.
+
+        `logs`: the rows they come with, before these move the clock.
+        """
         if not len(rules):
             return rules
-        marks = self._clock_of("logs").marks(_times(logs))
+        counted = ~logs["late"].to_numpy()
+        marks = self._clock_of("logs").marks(_times(logs)[counted])
         row = np.searchsorted(logs["offset"].to_numpy(), rules["offset"].to_numpy(), side="left")
-        times = np.clip(_times(rules), marks[row], latest)
+        before = (np.cumsum(counted) - counted)[row]
+        times = np.maximum(np.where(counted[row], _times(rules), _times(logs)[row]), marks[before])
         return rules.set_column(0, telemetry.LINEAGE.field("time"), pa.array(times).cast(telemetry.TIME))
 
     @property
@@ -278,30 +297,6 @@ class PartitionWorker:
         except (struct.error, orjson.JSONDecodeError, KeyError, TypeError) as error:
             raise CorruptState(f"state of {partition.app_id} at {position}: {error}") from None
         return worker
-
-
-def _without_future(logs: pa.Table, latest: int) -> tuple[pa.Table, pa.Table]:
-    """Return the log rows up to the time `latest`, and dead letters of the others."""
-    ahead = _times(logs) > latest
-    if not ahead.any():
-        return logs, telemetry.DEAD_LETTERS.empty_table()
-    mask = pa.array(ahead)
-    rows = logs.filter(mask)
-    details = [
-        f"time {moment.isoformat()} is in the future: is parsing.timezone or parsing.year wrong, or the sender's clock?"
-        for moment in rows["time"].to_pylist()
-    ]
-    columns = {
-        "time": rows["observed_time"],
-        "reason": pa.repeat("future_time", len(rows)),
-        "detail": pa.array(details, pa.string()),
-        "units": pa.repeat(pa.scalar(1, pa.int64()), len(rows)),
-        "raw": pc.binary_slice(rows["body"].cast(pa.binary()), 0, MAX_RAW),
-        "id": pa.nulls(len(rows), pa.string()),
-        **{name: rows[name] for name in ("source", "partition", "offset")},
-    }
-    letters = pa.table([columns[field.name] for field in telemetry.DEAD_LETTERS], schema=telemetry.DEAD_LETTERS)
-    return logs.filter(pc.invert(mask)), letters
 
 
 def _split(held: _Held, arrived: _Held, position: int) -> tuple[_Held, _Held]:

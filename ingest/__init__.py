@@ -9,6 +9,7 @@ and `seek` brings it back.
 """
 
 from ingest._again import decode_again, letter_id
+from ingest._ahead import settled
 from ingest._case import Case, Matrix, read_case, read_graph, read_matrix, read_metrics_csv, read_normal
 from ingest._files import FilesSource, line_starts
 from ingest._formats import FORMATS
@@ -39,4 +40,5 @@ __all__ = [
     "read_metrics_csv",
     "read_normal",
     "read_topic",
+    "settled",
 ]

@@ -4,7 +4,6 @@ from dataclasses import dataclass, field
 
 import xxhash
 
-from ingest._files import FUTURE_S, latest_us
 from ingest._formats import LINES, format_of
 from ingest._messages import Topic, batches
 from ingest._tables import MAX_RAW
@@ -41,7 +40,7 @@ def decode_again(
     topic = source.removeprefix(_TOPIC) if source.startswith(_TOPIC) else "logs"
     if len(raw) >= MAX_RAW or format_of(topic, raw) == LINES:
         return None
-    described = Topic(partition, topic, lambda: now, latest_us(now, FUTURE_S))
+    described = Topic(partition, topic, lambda: now)
     [batch] = batches(described, [_Message(raw, position, time_us // 1000)], position)
     whole = len(batch.lines) + len(batch.metrics) + len(batch.spans) == batch.read == units
     return batch if whole and not len(batch.dead_letters) else None

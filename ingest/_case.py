@@ -204,7 +204,7 @@ def _metrics_file(folder: Path) -> Path:
 
 def _recorded(paths: Iterable[Path]) -> tuple[pa.Table, pa.Table, list[tuple[str, str]]]:
     """Return the log lines and spans of Parquet files, and what was left out."""
-    source = FilesSource(paths, once=True, future_s=None)
+    source = FilesSource(paths, once=True, any_time=True)
     source.seek({})
     lines, spans, rejected = [telemetry.LINES.empty_table()], [telemetry.SPANS.empty_table()], 0
     while not source.finished:

@@ -9,6 +9,7 @@ import orjson
 import pyarrow as pa
 
 import telemetry
+from ingest._ahead import settled
 from ingest._json import Envelope
 from ingest._tables import MAX_RAW, DeadLetters, Ints, build, origin
 from ingest._times import LATEST_US
@@ -82,13 +83,16 @@ class Columns:
         }
 
     def reject_times(self, letters: DeadLetters, optional: bool = False) -> None:
-        """Reject rows whose `time` is impossible or in the future; 0 is "not stated", wrong unless `optional`."""
+        """Reject rows whose `time` is impossible; 0 is "not stated", wrong unless `optional`."""
         us = self.values["time"]
         stated = us != 0 if optional else np.ones(len(us), np.bool_)
         wrong = stated & ((us < EARLIEST_US) | (us > LATEST_US))
         self.reject(wrong, letters, "bad_time", lambda row: f"time {us[row]} us is not between 1973 and 2200")
-        ahead = us > self._envelope.latest_us
-        self.reject(ahead, letters, "future_time", lambda row: f"time {us[row]} us since 1970 is in the future")
+
+    def points(self, schema: pa.Schema) -> pa.Table:
+        """Return the rows that are kept, of METRICS or SPANS."""
+        envelope, kept = self._envelope, self.owner[self.keep]
+        return settled(self.table(schema, late=False), envelope.observed_us[kept], envelope.partition.written_us)
 
     def table(self, schema: pa.Schema, **more: Any) -> pa.Table:
         """Return the rows that are kept; `more` are further columns."""
@@ -129,7 +133,7 @@ def metrics_table(columns: Columns, letters: DeadLetters) -> tuple[pa.Table, int
         np.isinf(values), letters, "not_finite", lambda row: f"metric {names[row]:.100} is infinite, want a number"
     )
     columns.reject_times(letters)
-    return columns.table(telemetry.METRICS, late=False), int(absent.sum())
+    return columns.points(telemetry.METRICS), int(absent.sum())
 
 
 def spans_table(columns: Columns, letters: DeadLetters) -> pa.Table:
@@ -140,7 +144,7 @@ def spans_table(columns: Columns, letters: DeadLetters) -> pa.Table:
     us = columns.values["duration_us"]
     columns.reject(us < 0, letters, "bad_value", lambda row: f"the span ends {-us[row]} us before it starts")
     columns.reject_times(letters)
-    return columns.table(telemetry.SPANS, late=False)
+    return columns.points(telemetry.SPANS)
 
 
 def lines_table(columns: Columns, letters: DeadLetters) -> pa.Table:

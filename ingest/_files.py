@@ -11,7 +11,7 @@ from pathlib import Path
 from ingest._discover import looks_binary, printable, service_of_file, unpacked_name, walk
 from ingest._fields import Names
 from ingest._parquet import ParquetReader
-from ingest._readers import Clock, CsvReader, Reader, TextReader, Unsupported
+from ingest._readers import CsvReader, Reader, TextReader, Unsupported
 from ingest._tables import Ints
 from ingest._textfile import TextFile
 from ingest._times import LATEST_US
@@ -20,15 +20,8 @@ from telemetry import Batch, Partition, PositionLost, SourceError
 
 log = logging.getLogger("faultline.ingest")
 
-FUTURE_S = 600.0
-"""Event times more than this ahead of the clock are rejected (`future_time`)."""
 _SCAN_S = 1.0
 _ENOUGH = 8192
-
-
-def latest_us(now: float, future_s: float | None) -> int:
-    """Return the last event time that is not in the future; None allows any."""
-    return LATEST_US if future_s is None else round((now + future_s) * 1e6)
 
 
 def _most_files() -> int:
@@ -57,7 +50,7 @@ class FilesSource:
     Compressed files (gzip, bzip2, xz, zstd) and those in UTF-16 are then read as the text they hold, of at most
     `max_unpacked` bytes. Otherwise files are followed, new ones are found, and rotated ones read to their end; rows are
     observed as they are read. `service` names the service of all files (otherwise: the record, or the file name);
-    `fields` are own names of the fields of JSON records (meaning -> names).
+    `fields` are own names of the fields of JSON records (meaning -> names). `any_time`: no time is ahead of the clock.
     Raises SourceError if a path does not exist. A position the file no longer reaches is logged, listed in `skipped`,
     and the rest goes on.
     """
@@ -71,7 +64,7 @@ class FilesSource:
         once: bool = False,
         service: str | None = None,
         fields: Mapping[str, Sequence[str]] | None = None,
-        future_s: float | None = FUTURE_S,
+        any_time: bool = False,
         max_unpacked: int = MAX_UNPACKED,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -80,7 +73,7 @@ class FilesSource:
         for path in self._paths:
             if not os.path.lexists(path):
                 raise SourceError(f"no such file or folder: {path}")
-        self._once, self._service, self._future_s, self._clock = once, service, future_s, clock
+        self._once, self._service, self._any_time, self._clock = once, service, any_time, clock
         self._names = Names(fields)
         self._tracked: dict[str, _Tracked] = {}
         self._skipped: dict[Path, str] = {}
@@ -140,7 +133,7 @@ class FilesSource:
             self._skip(path, f"more than {self._most} files at once: raise the limit of open files (ulimit -n)")
             return
         try:
-            reader = self._reader(path)
+            reader = self._reader(path, self._written_us(status))
         except (OSError, Unsupported) as error:
             self._refused[path] = (status.st_size, status.st_mtime_ns)
             self._skip(path, str(error) if isinstance(error, Unsupported) else f"cannot be opened: {error.strerror}")
@@ -152,7 +145,13 @@ class FilesSource:
         tracked = _Tracked(path, reader, (status.st_dev, status.st_ino), status.st_mtime_ns // 1000)
         self._tracked[reader.partition.app_id] = tracked
 
-    def _reader(self, path: Path) -> Reader:
+    def _written_us(self, status: os.stat_result) -> int | None:
+        """Return when all of a file was there. Copies keep the time of the last write, and archives set it at will."""
+        if self._any_time:
+            return LATEST_US
+        return max(status.st_mtime_ns, status.st_ctime_ns) // 1000 if self._once else None
+
+    def _reader(self, path: Path, written_us: int | None) -> Reader:
         """Open a file with the reader for its kind. Raises OSError, Unsupported."""
         file = TextFile(path, whole=self._once, limit=self._max_unpacked)
         try:
@@ -163,7 +162,7 @@ class FilesSource:
             if identity is None:
                 raise Unsupported("holds no whole line yet" if file.head(1) else "empty")
             suffix = Path(unpacked_name(path)).suffix.lower()
-            partition = Partition(f"file:{identity}", printable(path))
+            partition = Partition(f"file:{identity}", printable(path), written_us=written_us)
             service = self._service or service_of_file(Path(partition.source))
             if suffix == ".parquet":
                 file.close()
@@ -273,11 +272,9 @@ class FilesSource:
 
     def _read_one(self, tracked: _Tracked) -> Batch | None:
         final = self._once or tracked.ended
-        now = self._clock()
-        clock = Clock(tracked.observed_us if self._once else round(now * 1e6), latest_us(now, self._future_s))
         if not self._once and tracked.reader.replaced():
             return None  # the next scan says so
-        batch = tracked.reader.read(final, clock)
+        batch = tracked.reader.read(final, tracked.observed_us if self._once else round(self._clock() * 1e6))
         if batch is None and final:
             tracked.closed = True
             at = tracked.reader.position

@@ -9,6 +9,7 @@ import pyarrow as pa
 
 import telemetry
 from ingest import _fields, _times
+from ingest._ahead import settled
 from ingest._limits import check_growth
 from ingest._tables import DeadLetters, Ints, attributes, build, origin
 from telemetry import DecodeError, Partition
@@ -37,7 +38,6 @@ class Envelope:
     service: pa.Array  # string; null: nothing outside the record names one
     observed_us: Ints
     notes: Mapping[int, dict[str, str]]
-    latest_us: int  # event times after this are in the future
     names: _fields.Names = _fields.DEFAULT  # what the fields of JSON records are called
 
 
@@ -67,13 +67,11 @@ class JsonRows:
     ) -> tuple[_times.Times, _times.Mask]:
         """Return event times and which rows can be kept; the others become dead letters."""
         us, usable = _times.from_values(values)
-        future = us > self._envelope.latest_us
-        for i in np.flatnonzero(~usable | future).tolist():
+        for i in np.flatnonzero(~usable).tolist():
             index, text = rows[i]
-            reason = "future_time" if future[i] else "bad_time"
-            why = "is in the future" if future[i] else "is not a time this side of 1973 that can be read"
-            self._reject(index, reason, f"time {values[i]!r:.100} {why}", text, units[i] if units is not None else 1)
-        return us, usable & ~future
+            detail = f"time {values[i]!r:.100} is not a time this side of 1973 that can be read"
+            self._reject(index, "bad_time", detail, text, units[i] if units is not None else 1)
+        return us, usable
 
     # -- logs -----------------------------------------------------------------------------------------------------
 
@@ -155,7 +153,7 @@ class JsonRows:
         ]
         notes = attributes(labels)
         take = pa.array(owner)
-        return build(
+        points = build(
             telemetry.METRICS,
             len(owner),
             {
@@ -168,6 +166,7 @@ class JsonRows:
                 **self._origin(index),
             },
         )
+        return settled(points, self._envelope.observed_us[index], self._envelope.partition.written_us)
 
     def _points(self) -> tuple[list[_Row], list[dict[str, str]], list[str], list[Any], list[int]]:
         """Return metric records in order and their labels, names and values of all points, how many each has."""
@@ -255,7 +254,7 @@ class JsonRows:
             for i, _, record, shape in kept
         ]
         notes = attributes([_labels(record, shape) for _, _, record, shape in kept])
-        return build(
+        spans = build(
             telemetry.SPANS,
             len(kept),
             {
@@ -268,6 +267,7 @@ class JsonRows:
                 **self._origin(index),
             },
         )
+        return settled(spans, self._envelope.observed_us[index], self._envelope.partition.written_us)
 
     def _has_ids(self, row: _Row) -> bool:
         index, text, record, shape = row

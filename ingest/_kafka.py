@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from ingest._fields import Names
-from ingest._files import FUTURE_S, latest_us
 from ingest._formats import AUTO
 from ingest._kafka_client import Client, KafkaPython, Where
 from ingest._kafka_codec import MAX_BATCH, bound
@@ -72,7 +71,6 @@ class KafkaSource:
         formats: Mapping[str, str] | None = None,
         fields: Mapping[str, Sequence[str]] | None = None,
         max_batch: int = MAX_BATCH,
-        future_s: float | None = FUTURE_S,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._servers = [bootstrap] if isinstance(bootstrap, str) else list(bootstrap)
@@ -82,7 +80,7 @@ class KafkaSource:
         self._library = client
         self._topics, self._group, self._once = tuple(topics), group, once
         self._formats, self._names, self._max_batch = dict(formats or {}), Names(fields), max_batch
-        self._future_s, self._clock = future_s, clock
+        self._clock = clock
         self._assigned: dict[Where, _Assigned] = {}
         self._drained: frozenset[str] = frozenset()
         self._known: frozenset[str] = frozenset()
@@ -221,7 +219,6 @@ class KafkaSource:
             self._message_bytes = max(mean, 0.5 * (self._message_bytes + mean))
 
     def _batches(self, client: Client, records: Mapping[Where, Sequence[Any]]) -> list[Batch]:
-        limit = latest_us(self._clock(), self._future_s)
         found: list[Batch] = []
         for where, messages in records.items():
             held, topic = self._assigned.get(where), client.topic(where[0])
@@ -233,7 +230,7 @@ class KafkaSource:
             if messages[0].offset < first or (last is not None and messages[-1].offset >= last):
                 messages = [m for m in messages if m.offset >= first and (last is None or m.offset < last)]
             format = self._formats.get(where[0], AUTO)
-            known = Topic(held.partition, where[0], self._clock, limit, format, self._names)
+            known = Topic(held.partition, where[0], self._clock, format, self._names)
             for batch in batches(known, messages, held.next):
                 held.next = batch.next
                 found.append(batch)

@@ -33,7 +33,6 @@ class Topic:
     partition: Partition
     name: str
     clock: Callable[[], float]
-    latest_us: int  # event times after this are in the future
     format: str = AUTO
     names: Names = DEFAULT  # what the fields of JSON records are called
 
@@ -107,9 +106,13 @@ def _decode(topic: Topic, run: _Run, start: int) -> Batch:
 
 
 def _envelope(topic: Topic, run: _Run) -> Envelope:
-    """Return what is known of each message of a run."""
-    records = run.records
-    stamps = [record.timestamp * 1000 if record.timestamp > 0 else round(topic.clock() * 1e6) for record in records]
+    """Return what is known of each message of a run.
+
+    A message was seen when it was stamped, so that it is the same when it is read again; but never after now: a stamp
+    of a producer's may be as wrong as its times.
+    """
+    records, now = run.records, round(topic.clock() * 1e6)
+    stamps = [min(record.timestamp * 1000, now) if record.timestamp > 0 else now for record in records]
     return Envelope(
         topic.partition,
         np.array([record.offset for record in records], np.int64),
@@ -117,7 +120,6 @@ def _envelope(topic: Topic, run: _Run) -> Envelope:
         pa.array([_service(record, topic.name, run.format) for record in records], pa.string()),
         np.array(stamps, np.int64),
         {},
-        topic.latest_us,
     )
 
 
@@ -134,7 +136,6 @@ def _decode_text(topic: Topic, run: _Run, messages: Envelope) -> Decoded:
         messages.service.take(pa.array(np.repeat(np.arange(len(values)), counts))),
         np.repeat(messages.observed_us, counts),
         lines.notes,
-        topic.latest_us,
         topic.names,
     )
     return decode(lines.text, envelope, _STREAMS[run.format])

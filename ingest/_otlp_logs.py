@@ -11,6 +11,7 @@ import xxhash
 
 import telemetry
 from ingest import _fields
+from ingest._ahead import is_ahead
 from ingest._columns import Attributes, Columns, lines_table
 from ingest._json import Envelope
 from ingest._otlp_values import Resource, attributes_of, id_of, plain_of, text_of
@@ -58,11 +59,11 @@ def read_logs(messages: _Messages, envelope: Envelope, letters: DeadLetters) -> 
         found.add(index, data, default[index])
     records, owner = found.records, np.array(found.owner, np.int64)
     levels = [record.severity_text or None for record in records]
-    observed = _us([record.observed_time_unix_nano for record in records])
-    sane = (observed > 0) & (observed <= envelope.latest_us)
+    observed, arrived = _us([record.observed_time_unix_nano for record in records]), envelope.observed_us[owner]
+    sane = (observed > 0) & ~is_ahead(observed, arrived, envelope.partition.written_us)
     columns = {
         "time": _us([record.time_unix_nano for record in records]),
-        "observed_time": np.where(sane, observed, envelope.observed_us[owner]),
+        "observed_time": np.where(sane, observed, arrived),
         "service": found.services,
         "component": found.scopes,
         "severity_number": [_severity(r.severity_number, text) for r, text in zip(records, levels, strict=True)],

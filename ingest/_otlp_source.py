@@ -17,7 +17,6 @@ import numpy as np
 import orjson
 import pyarrow as pa
 
-from ingest._files import FUTURE_S, latest_us
 from ingest._journal import SEGMENT, Entry, Journal
 from ingest._json import Envelope
 from ingest._otlp import SIGNALS, decode_otlp, from_json, from_protobuf
@@ -52,12 +51,11 @@ class OtlpSource:
         once: bool = False,
         max_backlog: int = MAX_BACKLOG,
         segment: int = SEGMENT,
-        future_s: float | None = FUTURE_S,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._folder, self._journal = folder, Journal(folder, segment)
         self._partition = Partition(f"otlp:{self._journal.id}", "otlp")
-        self._once, self._max_backlog, self._future_s, self._clock = once, max_backlog, future_s, clock
+        self._once, self._max_backlog, self._clock = once, max_backlog, clock
         self._next: int | None = None
         self._arrived = threading.Event()
         self._warned_at = -_WARN_S
@@ -198,7 +196,6 @@ class OtlpSource:
             pa.nulls(len(run), pa.string()),
             np.array([entry.observed_us for entry in run], np.int64),
             {},
-            latest_us(self._clock(), self._future_s),
         )
         decoded = decode_otlp(SIGNALS[run[0].kind], [entry.payload for entry in run], envelope)
         return decoded.batch(envelope, start, self._next)

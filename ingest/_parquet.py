@@ -12,9 +12,10 @@ import pyarrow.compute as pc
 
 import telemetry
 from ingest import _fields, _times
+from ingest._ahead import settled
 from ingest._decode import Stream, decode
 from ingest._json import Envelope, parent_id
-from ingest._readers import Clock, Unsupported
+from ingest._readers import Unsupported
 from ingest._tables import DeadLetters, build, origin
 from telemetry import Batch, Partition, PositionLost
 
@@ -57,7 +58,7 @@ class ParquetReader:
         self._row, self._skip = position, position - (int(ends[first - 1]) if first else 0)
         self._batches = self._file.iter_batches(_ROWS, row_groups=list(range(first, len(groups))))
 
-    def read(self, final: bool, clock: Clock) -> Batch | None:
+    def read(self, final: bool, observed_us: int) -> Batch | None:
         """Return up to 8192 rows."""
         while (rows := self._next()) is not None:
             skip, self._skip = min(self._skip, len(rows)), max(0, self._skip - len(rows))
@@ -66,7 +67,7 @@ class ParquetReader:
             start = self._row
             self._row += len(rows) - skip
             make = self._spans if self._kind == "span" else self._logs
-            return make(rows.slice(skip), start, clock)
+            return make(rows.slice(skip), start, observed_us)
         return None
 
     def _next(self) -> pa.RecordBatch | None:
@@ -85,37 +86,32 @@ class ParquetReader:
         column = self._get(rows, meaning)
         return pa.nulls(len(rows), pa.string()) if column is None else _as_text(column)
 
-    def _logs(self, rows: pa.RecordBatch, start: int, clock: Clock) -> Batch:
+    def _logs(self, rows: pa.RecordBatch, start: int, observed_us: int) -> Batch:
         """The message may still begin with a header of its own; the time is that of the time column."""
         offset = np.arange(start, start + len(rows))
         us, timed = times_of(rows.column(self._keys["time"]))
-        letters = DeadLetters(self.partition, clock.observed_us)
+        letters = DeadLetters(self.partition, observed_us)
         text = pc.fill_null(self._text(rows, "message"), "")
-        usable = timed & (us <= clock.latest_us)
-        for i in np.flatnonzero(~usable).tolist():
-            letters.add(
-                start + i, "future_time" if timed[i] else "bad_time", f"time {us[i]} cannot be used", text[i].as_py()
-            )
-        kept = pa.array(usable)
+        for i in np.flatnonzero(~timed).tolist():
+            letters.add(start + i, "bad_time", f"time {us[i]} cannot be used", text[i].as_py())
+        kept = pa.array(timed)
+        there = observed_us if self.partition.written_us is None else self.partition.written_us
         service = pc.coalesce(self._text(rows, "service").filter(kept), pa.scalar(self._service, pa.string()))
-        envelope = Envelope(
-            self.partition, offset[usable], None, service, us[usable], {}, clock.latest_us
-        )  # fmt: skip
+        envelope = Envelope(self.partition, offset[timed], None, service, np.minimum(us, there)[timed], {})
         decoded = decode(text.filter(kept), envelope, Stream.RAW)
-        lines = self._fill(decoded.lines, rows, us, start, clock)
+        lines = self._fill(decoded.lines, rows, us, start)
         return Batch(
             self.partition, start, self._row, decoded.read + letters.units, decoded.filtered, lines,
             decoded.metrics, decoded.spans, pa.concat_tables([decoded.dead_letters, letters.table()]),
             filtered_at=decoded.filtered_at,
         )  # fmt: skip
 
-    def _fill(self, lines: pa.Table, rows: pa.RecordBatch, us: _times.Times, start: int, clock: Clock) -> pa.Table:
+    def _fill(self, lines: pa.Table, rows: pa.RecordBatch, us: _times.Times, start: int) -> pa.Table:
         """Add what the other columns say to decoded lines; what the record says itself comes first."""
         index = lines["offset"].to_numpy() - start
         pick = pa.array(index)
         columns = {name: lines[name] for name in lines.column_names}
         columns["time"] = pc.coalesce(pa.array(us[index]).cast(telemetry.TIME), lines["time"])
-        columns["observed_time"] = columns["time"]
         for meaning, name in (("trace_id", "trace_id"), ("span_id", "span_id"), ("component", "component")):
             if meaning in self._keys:
                 columns[name] = pc.coalesce(lines[name], _none_if_empty(self._text(rows, meaning).take(pick)))
@@ -144,9 +140,9 @@ class ParquetReader:
             telemetry.ATTRIBUTES,
         )
 
-    def _spans(self, rows: pa.RecordBatch, start: int, clock: Clock) -> Batch:
+    def _spans(self, rows: pa.RecordBatch, start: int, observed_us: int) -> Batch:
         us, timed = times_of(rows.column(self._keys["start"]))
-        letters = DeadLetters(self.partition, clock.observed_us)
+        letters = DeadLetters(self.partition, observed_us)
         duration = self._duration(rows)
         trace, span = self._text(rows, "trace_id"), self._text(rows, "span_id")
         named = pc.and_(
@@ -154,16 +150,14 @@ class ParquetReader:
             pc.greater(pc.binary_length(pc.fill_null(span, "")), 0),
         )
         has_ids = np.asarray(named)
-        future = us > clock.latest_us
         for reason, wrong in (
-            ("bad_span", ~has_ids), ("bad_time", has_ids & ~timed), ("future_time", has_ids & timed & future),
-            ("bad_value", has_ids & timed & ~future & (duration < 0)),
+            ("bad_span", ~has_ids), ("bad_time", has_ids & ~timed), ("bad_value", has_ids & timed & (duration < 0)),
         ):  # fmt: skip
             for i in np.flatnonzero(wrong).tolist():
                 letters.add(
                     start + i, reason, f"span {span[i].as_py()!r:.40} cannot be used", str(rows.slice(i, 1).to_pylist())
                 )
-        keep = has_ids & timed & ~future & (duration >= 0)
+        keep = has_ids & timed & (duration >= 0)
         kept = rows.filter(pa.array(keep))
         columns = {
             "time": us[keep], "duration_us": duration[keep], "service": self._span_service(kept),
@@ -173,7 +167,7 @@ class ParquetReader:
             "attributes": self._attributes(pa.chunked_array([pa.nulls(len(kept), telemetry.ATTRIBUTES)]), kept),
             "offset": (np.arange(len(rows)) + start)[keep], "late": False, **origin(self.partition),
         }  # fmt: skip
-        spans = build(telemetry.SPANS, len(kept), columns)
+        spans = settled(build(telemetry.SPANS, len(kept), columns), observed_us, self.partition.written_us)
         return Batch(self.partition, start, self._row, len(rows), spans=spans, dead_letters=letters.table())
 
     def _duration(self, rows: pa.RecordBatch) -> Any:

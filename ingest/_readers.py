@@ -1,6 +1,5 @@
 """Readers of one file each: text lines, metric tables in CSV, logs and spans in Parquet."""
 
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -8,6 +7,7 @@ import pyarrow as pa
 
 import telemetry
 from ingest import _csv
+from ingest._ahead import settled
 from ingest._decode import Stream, decode, sniff
 from ingest._fields import DEFAULT, Names
 from ingest._json import Envelope
@@ -16,14 +16,6 @@ from ingest._textfile import MAX_LINES, TextFile
 from telemetry import Batch, Partition, PositionLost
 
 _JSON_SUFFIXES = (".json", ".jsonl", ".ndjson")
-
-
-@dataclass(frozen=True)
-class Clock:
-    """`observed_us`: when the rows were seen; `latest_us`: event times after this are in the future."""
-
-    observed_us: int
-    latest_us: int
 
 
 class Reader(Protocol):
@@ -38,8 +30,8 @@ class Reader(Protocol):
     def seek(self, position: int) -> None:
         """Go on at this position. Raises PositionLost where the file does not reach so far."""
 
-    def read(self, final: bool, clock: Clock) -> Batch | None:
-        """Return the next batch; None if there is none (yet). `final`: the file will not grow."""
+    def read(self, final: bool, observed_us: int) -> Batch | None:
+        """Return the next batch, seen at this time; None if there is none (yet). `final`: the file will not grow."""
 
     def replaced(self) -> bool:
         """Whether the file no longer begins as it did, or is shorter than what was read."""
@@ -79,7 +71,7 @@ class TextReader:
         self._file.seek(position)
         self._line = self._file.count_lines(position)
 
-    def read(self, final: bool, clock: Clock) -> Batch | None:
+    def read(self, final: bool, observed_us: int) -> Batch | None:
         """Return up to 8192 lines."""
         start = self._file.position
         chunk = self._file.read(final)
@@ -92,9 +84,8 @@ class TextReader:
             chunk.offsets,
             np.arange(self._line + 1, self._line + count + 1),
             pa.repeat(pa.scalar(self._service, pa.string()), count),
-            np.full(count, clock.observed_us),
+            np.full(count, observed_us),
             lines.notes,
-            clock.latest_us,
             self._names,
         )
         self._line += count
@@ -136,13 +127,13 @@ class CsvReader:
         self._file.seek(at)
         self._row = position
 
-    def read(self, final: bool, clock: Clock) -> Batch | None:
+    def read(self, final: bool, observed_us: int) -> Batch | None:
         """Return rows that hold about 8192 points."""
         chunk = self._file.read(final, max(1, MAX_LINES // len(self.header.series)))
         if chunk is None:
             return None
         start = self._row
-        letters = DeadLetters(self.partition, clock.observed_us)
+        letters = DeadLetters(self.partition, observed_us)
         if chunk.cut is not None:
             self._row += 1
             letters.add(start, "too_long", "a row longer than 1 MiB", chunk.cut.text[0].as_py())
@@ -151,11 +142,11 @@ class CsvReader:
         self._row += rows.lines
         for number, text in rows.broken:
             letters.add(start + number, "bad_row", f"want {self.header.width} cells", text)
-        metrics, empty = self._points(rows, start, clock, letters)
+        metrics, empty = self._points(rows, start, observed_us, letters)
         read = len(metrics) + letters.units + empty
         return Batch(self.partition, start, self._row, read, empty, metrics=metrics, dead_letters=letters.table())
 
-    def _points(self, rows: _csv.Rows, start: int, clock: Clock, letters: DeadLetters) -> tuple[pa.Table, int]:
+    def _points(self, rows: _csv.Rows, start: int, observed_us: int, letters: DeadLetters) -> tuple[pa.Table, int]:
         """Return METRICS rows, row by row, and how many cells were empty."""
         filled = ~np.isnan(rows.values)
         empty = int(filled.size - filled.sum()) - len(rows.bad)
@@ -166,16 +157,15 @@ class CsvReader:
                 f"{self.header.series[k].name}: {text!r:.60} is no number",
                 text,
             )
-        for row in np.flatnonzero(~rows.timed | (rows.us > clock.latest_us)).tolist():
-            reason, text = "future_time" if rows.timed[row] else "bad_time", rows.time[row].as_py()
-            units = int(filled[row].sum())
+        for row in np.flatnonzero(~rows.timed).tolist():
+            text, units = rows.time[row].as_py(), int(filled[row].sum())
             if units:
-                letters.add(start + int(rows.number[row]), reason, f"time {text!r:.60} cannot be used", text, units)
+                letters.add(start + int(rows.number[row]), "bad_time", f"time {text!r:.60} cannot be used", text, units)
             filled[row] = False
         for row, k in np.argwhere(filled & np.isinf(rows.values)).tolist():
             letters.add(start + int(rows.number[row]), "not_finite", f"{self.header.series[k].name} is infinite", "inf")
             filled[row, k] = False
-        return self._table(rows, filled, start), empty
+        return settled(self._table(rows, filled, start), observed_us, self.partition.written_us), empty
 
     def _table(self, rows: _csv.Rows, filled: Any, start: int) -> pa.Table:
         row, k = np.nonzero(filled)

@@ -14,7 +14,6 @@ import xxhash
 
 from ingest._decode import Stream, decode, sniff
 from ingest._fields import Names
-from ingest._files import FUTURE_S, latest_us
 from ingest._json import Envelope
 from ingest._text import MAX_LINE, Lines, cut_line, split_lines
 from ingest._textfile import BLOCK, MAX_LINES
@@ -36,12 +35,11 @@ class StdinSource:
         *,
         service: str | None = None,
         fields: Mapping[str, Sequence[str]] | None = None,
-        future_s: float | None = FUTURE_S,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._fd = (stream or sys.stdin.buffer).fileno()
         self._partition = Partition(f"stdin:{uuid.uuid4().hex}", "stdin")
-        self._service, self._future_s, self._clock = service, future_s, clock
+        self._service, self._clock = service, clock
         self._names = Names(fields)
         self._buffer = b""
         self._dropped, self._digest = 0, xxhash.xxh3_128()  # of a line longer than a block: bytes let go, hash of them
@@ -154,7 +152,6 @@ class StdinSource:
             pa.repeat(pa.scalar(self._service, pa.string()), count),
             np.full(count, round(now * 1e6)),
             lines.notes,
-            latest_us(now, self._future_s),
             self._names,
         )
         return decode(lines.text, envelope, self._stream or Stream.RAW).batch(envelope, start, self._position)

@@ -12,12 +12,14 @@ class Partition:
     """One ordered stream of an input: a Kafka topic partition, a file, stdin.
 
     `app_id` names its position in the store. It contains what tells this stream from a later one of the same name
-    (the topic's UUID; the file's device, inode and first-line hash). `source` is the name people read.
+    (the topic's UUID; the file's device, inode and first-line hash). `source` is the name people read. `written_us`:
+    when all of it was there, in us since the epoch; None: it grows, and its rows say when each was seen.
     """
 
     app_id: str
     source: str
     number: int = 0
+    written_us: int | None = None
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,8 @@ class Batch:
     """Decoded records of one partition, positions [start, next), in order.
 
     `read` counts input units (lines, metric points, spans) in it; `filtered` those left out on purpose (blank lines).
-    Of `lines`, `metrics` and `spans` any may be empty; all follow the schemas of the same name, with `late` false.
+    Of `lines`, `metrics` and `spans` any may be empty; all follow the schemas of the same name. `late` are only those
+    whose time is ahead of the clock; of `lines` that is found out once they are parsed.
     `filtered_at`: offsets of those of them that wait, as rows do, for a record before them that may go on.
     `closed`: the partition ends here.
     """

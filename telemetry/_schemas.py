@@ -17,6 +17,8 @@ _ORIGIN = [
 ]
 # A row is late when its event time is more than the allowed lateness behind the newest time seen before it in its
 # own partition: a property of the partition's order alone. Late rows are stored and counted, and detectors skip them.
+# So is a row whose time was more than ten minutes ahead of the clock: its `time` is then when it was seen, and the
+# attribute `faultline.stated_time` what it stated.
 _LATE = pa.field("late", pa.bool_(), nullable=False)
 
 LINES = pa.schema(
@@ -273,6 +275,7 @@ LEDGER = pa.schema(
         pa.field("redacted", pa.map_(pa.string(), pa.int64())),  # texts replaced so far, by kind; null: none
         pa.field("worker", pa.string()),  # who wrote the row
         pa.field("end", pa.int64()),  # where the input ended then: the lag is end - next; null: not known
+        pa.field("ahead", pa.int64()),  # of `late`: rows whose time was ahead of the clock; null in older rows
     ]
 )
 """One row a partition and commit, written after its data: read = stored + joined + dead_lettered + filtered.

@@ -33,9 +33,9 @@ def deadletters() -> None:
 
     \b
     Examples:
-      faultline deadletters list --reason future_time
+      faultline deadletters list --reason bad_time
       faultline deadletters show 3f9c
-      faultline deadletters retry --reason future_time
+      faultline deadletters retry --reason bad_time
     """
 
 
@@ -124,7 +124,7 @@ def retry(letter_id: str | None, reason: str | None, store: str | None, config: 
 
     \b
     Example:
-      faultline deadletters retry --reason future_time
+      faultline deadletters retry --reason bad_time
     """
     from dataclasses import asdict
 

@@ -190,6 +190,8 @@ def _print(accounting: "Accounting") -> None:
         f"read {total.read:,} = {total.stored:,} stored + {total.joined:,} joined"
         f" + {total.dead_lettered:,} dead-lettered + {total.filtered:,} filtered; late: {total.late:,} of the stored"
     )
+    if total.ahead:
+        click.echo(f"ahead of the clock: {total.ahead:,} of the late; is parsing.timezone or parsing.year wrong?")
     if accounting.redacted:
         click.echo(f"redacted: {', '.join(f'{count:,} {kind}' for kind, count in accounting.redacted.items())}")
     click.echo(f"{len(accounting.partitions)} partitions in {accounting.seconds:.1f} s")

@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from unittest.mock import create_autospec
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -29,8 +30,9 @@ from faultline.cli import _main
 from faultline.own_metrics import OwnMetrics
 from faultline.pipeline import Accounting, Pipeline, run_pipeline
 from faultline.settings import Settings
-from ingest import FilesSource
+from ingest import FilesSource, Source
 from storage import Store
+from telemetry import Partition
 
 ROOT = Path(__file__).parents[2]
 NOBODY = 65534
@@ -79,6 +81,7 @@ class Fate:
     dead: dict[str, int] = field(default_factory=dict)
     joined: int = 0
     filtered: int = 0
+    ahead: int = 0
     skipped: str = ""
 
 
@@ -91,7 +94,7 @@ FILES: dict[bytes, tuple[bytes | str, Fate]] = {
     b"headless.log": (line(1) + b"x" * LONG + b"\n" + line(3), Fate(logs=2, joined=1)),
     b"ahead.log": (
         b"".join(line(n, year=2028) for n in range(5)) + line(6) + line(7),
-        Fate(logs=2, dead={"future_time": 5}),
+        Fate(logs=7, ahead=5),
     ),
     b"late.log": (line(50) + line(51) + b"2026-01-05 05:00:00,000 INFO shop.Cart - late\n" + line(53), Fate(logs=4)),
     b"empty.log": (b"", Fate(skipped="empty")),
@@ -112,7 +115,7 @@ FILES: dict[bytes, tuple[bytes | str, Fate]] = {
     b"times.jsonl": (
         record(1) + record(2, time="2028-01-05T08:00:02Z") + record(3, time=-5) + record(4)
         + '{"time":1' + "0" * 400 + ',"message":"x","y":NaN}\n' + record(6),
-        Fate(logs=3, dead={"future_time": 1, "bad_time": 2}),
+        Fate(logs=4, ahead=1, dead={"bad_time": 2}),
     ),
     b"odd.jsonl": (
         record(1)
@@ -129,22 +132,22 @@ FILES: dict[bytes, tuple[bytes | str, Fate]] = {
         + point(9, "1" + "0" * 400) + point(0, 1, "-1") + point(0, 1, '"2028-01-05T08:00:00Z"') + point(10, "null")
         + '{"time":"2026-01-05T08:00:11Z","service":"web","metrics":{}}\n' + point(12, "0.5"),
         Fate(
-            metrics=3, filtered=1,
-            dead={"not_finite": 5, "bad_value": 1, "bad_time": 1, "future_time": 1, "bad_metric": 1},
+            metrics=4, ahead=1, filtered=1,
+            dead={"not_finite": 5, "bad_value": 1, "bad_time": 1, "bad_metric": 1},
         ),
     ),
     b"spans.jsonl": (
         SPAN % (TIMESTAMP % 1, 5, "a1") + SPAN % (TIMESTAMP % 2, -5, "a2") + SPAN % (TIMESTAMP % 3, "NaN", "a3")
         + SPAN % (TIMESTAMP % 4, 5, "") + SPAN % ("2028-01-05T08:00:00Z", 5, "a5") + SPAN % ("soon", 5, "a6")
         + SPAN % (TIMESTAMP % 7, 7, "a7"),
-        Fate(spans=2, dead={"bad_value": 2, "bad_span": 1, "future_time": 1, "bad_time": 1}),
+        Fate(spans=3, ahead=1, dead={"bad_value": 2, "bad_span": 1, "bad_time": 1}),
     ),
     b"wrong.csv": (
         TIMES + f"{TIMESTAMP % 1},1,2\n{TIMESTAMP % 2},abc,2\n{TIMESTAMP % 3},1\n{TIMESTAMP % 4},1,2,3\nnever,1,2\n"
         f"2028-01-05T08:00:01Z,1,2\n{TIMESTAMP % 5},inf,nan\n-5,1,2\n{TIMESTAMP % 6},1,2\n",
         Fate(
-            metrics=5, filtered=1,
-            dead={"bad_value": 1, "bad_row": 2, "bad_time": 4, "future_time": 2, "not_finite": 1},
+            metrics=7, ahead=2, filtered=1,
+            dead={"bad_value": 1, "bad_row": 2, "bad_time": 4, "not_finite": 1},
         ),
     ),
     b"quote.csv": (
@@ -246,7 +249,7 @@ def stored(folder: Path, ran: dict[str, Any]) -> dict[str, Fate]:
     dead += " units from dead_letters group by all) group by source"
     for name, reasons in by_file(store, dead).items():
         fates.setdefault(name, Fate()).dead = dict(reasons)
-    for column in ("joined", "filtered"):
+    for column in ("joined", "filtered", "ahead"):
         query = f"select source, max({column}) as found from ledger group by source"
         for name, count in by_file(store, query).items():
             setattr(fates.setdefault(name, Fate()), column, count)
@@ -280,7 +283,8 @@ def test_the_account_adds_up_and_the_commands_show_it(folder: Path, ran: dict[st
     assert ran["stored"] == sum(fate.logs + fate.metrics + fate.spans for fate in expected)
     assert ran["dead_lettered"] == sum(sum(fate.dead.values()) for fate in expected)
     # The minute of gzip.log comes ten times: from the second time on, seconds 0 to 52 are 5 s behind second 58.
-    assert ran["late"] == 1 + 9 * 53
+    ahead = sum(fate.ahead for fate in expected)
+    assert (ran["late"], ran["ahead"]) == (1 + 9 * 53 + ahead, ahead)
     store = str(folder / "s")
     code, out, _ = call(capsys, "status", "--store", store, "--json")
     status = json.loads(out)
@@ -296,7 +300,7 @@ def test_a_second_run_adds_nothing(folder: Path, ran: dict[str, Any]):
     assert vars(again.total) == {name: ran[name] for name in vars(again.total)}
     with Store.open(folder / "s").reader() as reader:
         (rows,) = reader.query("select (select count(*) from logs) + (select count(*) from metrics) as n").to_pylist()
-    assert rows["n"] + 2 == ran["stored"]
+    assert rows["n"] + 3 == ran["stored"]
 
 
 def test_long_lines_are_cut_and_say_so(folder: Path, ran: dict[str, Any]):
@@ -656,6 +660,21 @@ def test_a_mask_that_would_take_for_ever_elsewhere_does_not(tmp_path: Path):
     assert rows_of(store, "select count(*) as n from logs") == [{"n": 20}]
 
 
+def test_an_empty_topic_is_healthy_and_has_no_lag(tmp_path: Path, capsys):
+    """As Kafka's source tells of one: a partition that ends where it begins."""
+    partition = Partition("kafka:id:logs:0", "kafka:logs")
+    source = create_autospec(Source, instance=True, skipped=[], finished=False, drained={partition.app_id})
+    source.known, source.ends = frozenset({partition.app_id}), {partition.app_id: 0}
+    source.partitions.return_value, source.poll.return_value = [partition], []
+    pipeline = Pipeline(source, Store.open(tmp_path / "s"), Settings())
+    for _ in range(3):
+        pipeline.step()
+    pipeline.flush(snapshot=True)
+    code, out, _ = call(capsys, "status", "--store", str(tmp_path / "s"), "--json")
+    [found] = json.loads(out)["partitions"]
+    assert (code, found["lag"], found["read"], found["ended"]) == (0, 0, 0, False)
+
+
 def test_fields_nobody_knows_go_into_the_attributes(tmp_path: Path):
     more = {"colour": "red", "nested": {"a": 1}, "list": [1, 2], "nothing": None, "yes": True}
     store, _ = ingest(tmp_path, {"a.jsonl": record(1) + record(2, **more)})
@@ -667,8 +686,15 @@ def test_a_clock_ten_minutes_ahead_is_flagged_and_moves_no_window(tmp_path: Path
     """The records of the others are neither late nor in another window because of it."""
     ahead = [record(n, time="2035-01-05T08:00:00Z") for n in range(5)]
     store, account = ingest(tmp_path, {"a.jsonl": "".join(record(n) for n in range(5)) + "".join(ahead) + record(6)})
-    assert (account.total.stored, account.total.late, account.total.dead_lettered) == (6, 0, 5)
-    capsys.readouterr()
-    code, out, _ = call(capsys, "deadletters", "list", "--store", str(store), "--json")
-    assert code == 0
-    assert [(row["reason"], row["units"]) for row in json.loads(out)["counts"]] == [("future_time", 5)]
+    total = account.total
+    assert (total.stored, total.late, total.ahead, total.dead_lettered) == (11, 5, 5, 0)
+    (found,) = rows_of(
+        store,
+        "select count(*) as n, bool_and(late) as late, bool_and(time = observed_time) as seen, "
+        "any_value(attributes['faultline.stated_time']) as stated from logs where attributes is not null",
+    )
+    assert found == {"n": 5, "late": True, "seen": True, "stated": "2035-01-05T08:00:00+00:00"}
+    (counted,) = rows_of(store, "select sum(count)::bigint as n from log_counts where minute > now()")
+    assert counted == {"n": None}
+    code, out, _ = call(capsys, "status", "--store", str(store), "--json")
+    assert (code, json.loads(out)["partitions"][0]["ahead"]) == (0, 5)

@@ -13,7 +13,7 @@ from faultline.own_metrics import OwnMetrics
 from faultline.worker import Counts
 from telemetry import UsageError
 
-COUNTS = Counts(read=10, stored=6, joined=2, dead_lettered=1, filtered=1, late=3)
+COUNTS = Counts(read=10, stored=6, joined=2, dead_lettered=1, filtered=1, late=3, ahead=2)
 
 
 @contextmanager
@@ -46,6 +46,7 @@ def test_metrics_show_accounts_commits_and_detection():
     for line in (
         'faultline_records_total{fate="read",partition="logs/a.log/0"} 10.0',
         'faultline_records_total{fate="late",partition="logs/a.log/0"} 3.0',
+        'faultline_records_total{fate="ahead",partition="logs/a.log/0"} 2.0',
         'faultline_commit_seconds_bucket{le="0.25"} 1.0',
         "faultline_open_incidents 2.0",
         "faultline_series_refused 7.0",

@@ -1,5 +1,6 @@
 """Event time: what is late depends on the order of a partition's rows alone."""
 
+from datetime import UTC, datetime
 from random import Random
 
 import numpy as np
@@ -10,14 +11,20 @@ from hypothesis import strategies as st
 
 from faultline.worker import Counts, EventClock, PartitionWorker
 from parsing import Parser, Redactor
-from telemetry import LINES, Batch, Partition
+from telemetry import LINES, LOGS, Batch, Partition
 
 S = 1_000_000
 PARTITION = Partition("file:1", "shop.log", 0)
 
 
 def lines(texts: list[str], first: int) -> pa.Table:
-    known = {"observed_time": 0, "service": "shop", "source": "shop.log", "partition": 0, "structured": False}
+    known = {
+        "observed_time": 1_770_000_000 * S,
+        "service": "shop",
+        "source": "shop.log",
+        "partition": 0,
+        "structured": False,
+    }
     rows = [{**known, "body": text, "offset": first + n, "line": first + n + 1} for n, text in enumerate(texts)]
     return pa.Table.from_pylist(rows, LINES)
 
@@ -84,6 +91,40 @@ def test_a_blank_line_behind_a_record_that_is_held_back_is_counted_when_the_reco
     worker.release()
     assert worker.position == 3
     assert worker.counts == Counts(read=3, stored=2, filtered=1)
+
+
+@pytest.mark.parametrize("size", [1, 3, 100])
+def test_a_record_ahead_of_the_clock_is_kept_at_the_time_it_was_seen_and_moves_nothing(size: int):
+    """Seen at 02:40:00; a year too late are two in a row, as one alone would confirm nothing anyway."""
+    seen = datetime.fromtimestamp(1_770_000_000, UTC)
+    times = ["02:39:01", "02:39:02", "02:39:03", "02:39:04", "02:39:05"]
+    texts = [f"2026-02-02T{time}Z INFO added {n}" for n, time in enumerate(times)]
+    texts[2:2] = ["2027-02-02T02:39:02Z INFO added 7", "2027-02-02T02:39:03Z INFO added 8", "  and more"]
+    worker, rows = PartitionWorker(PARTITION, Parser(), 5 * S), []
+    for at in range(0, len(texts), size):
+        piece = texts[at : at + size]
+        batch = Batch(
+            PARTITION, at, at + len(piece), len(piece), lines=lines(piece, at), closed=at + size >= len(texts)
+        )
+        rows += worker.process(batch).get("logs", LOGS.empty_table()).to_pylist()
+    assert [row["late"] for row in rows] == [False, False, True, True, False, False, False]
+    assert {row["time"] for row in rows if row["late"]} == {seen}
+    assert dict(rows[2]["attributes"])["faultline.stated_time"] == "2027-02-02T02:39:02+00:00"
+    assert (worker.counts.stored, worker.counts.late, worker.counts.ahead, worker.counts.joined) == (7, 2, 2, 1)
+    assert worker.watermark == round(datetime(2026, 2, 2, 2, 38, 59, tzinfo=UTC).timestamp() * S)
+
+
+def test_a_file_read_whole_knows_no_times_after_its_last_change():
+    """Not after its date, which archives set at will; whenever it is read, the same is decided."""
+    whole = Partition("file:1", "shop.log", 0, written_us=1_780_000_000 * S)
+    texts = [
+        "2026-05-28T20:26:41Z INFO added 1",
+        "2026-05-28T20:36:39Z INFO added 2",
+        "2026-05-28T20:36:41Z INFO added 3",
+    ]
+    worker = PartitionWorker(whole, Parser(), 5 * S)
+    rows = worker.process(Batch(whole, 0, 3, 3, lines=lines(texts, 0), closed=True))["logs"].to_pylist()
+    assert [row["late"] for row in rows] == [False, False, True]
 
 
 def test_totals_balance():

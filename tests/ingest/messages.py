@@ -23,7 +23,7 @@ class Message:
 
 def decoded(*values, topic="stuff", format="auto", key=None, headers=(), names=DEFAULT):
     """Decode messages of one topic; check what every batch must be; return the batches."""
-    found = Topic(Partition("kafka:x:0", f"kafka:{topic}"), topic, lambda: NOW, (NOW + 600) * 1_000_000, format, names)
+    found = Topic(Partition("kafka:x:0", f"kafka:{topic}"), topic, lambda: NOW, format, names)
     records = [Message(value, offset, key, list(headers)) for offset, value in enumerate(values, 10)]
     out = list(batches(found, records, 10))
     check_batches(out)

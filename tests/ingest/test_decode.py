@@ -53,7 +53,7 @@ def test_bad_records_are_dead_letters_and_the_next_goes_on(tmp_path, line, reaso
     assert "\n" not in letter["detail"]
 
 
-def test_a_clock_a_year_ahead_is_rejected_in_logs_metrics_and_spans(tmp_path):
+def test_a_clock_a_year_ahead_is_marked_in_metrics_and_spans_and_later_in_logs(tmp_path):
     far = (datetime.now(UTC) + timedelta(days=365)).isoformat()
     near = (datetime.now(UTC) + timedelta(minutes=5)).isoformat()
     lines = [
@@ -63,9 +63,15 @@ def test_a_clock_a_year_ahead_is_rejected_in_logs_metrics_and_spans(tmp_path):
         json.dumps({"time": near, "message": "clocks differ a little"}),
     ]
     batches = read(tmp_path, lines)
-    assert sorted(letters(batches)) == [("future_time", 1), ("future_time", 1), ("future_time", 2)]
-    assert bodies(batches) == ["clocks differ a little"]
-    assert sorted(letters(read(tmp_path, lines, future_s=None))) == []
+    assert letters(batches) == []
+    assert bodies(batches) == ["x", "clocks differ a little"]
+    points, [one] = rows(batches, "metrics"), rows(batches, "spans")
+    for row in (*points, one):
+        assert row["late"]
+        assert row["time"] < datetime.now(UTC)
+        assert dict(row["attributes"])["faultline.stated_time"] == far
+    taken = read(tmp_path, lines, any_time=True)
+    assert [row["late"] for row in rows(taken, "metrics") + rows(taken, "spans")] == [False] * 3
 
 
 def test_bytes_that_are_no_text_are_kept_reversibly(tmp_path):

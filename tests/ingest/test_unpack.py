@@ -29,7 +29,7 @@ PACKERS: dict[str, Callable[[bytes], bytes]] = {
 
 
 def read(path: Path, **options: int) -> tuple[list[str], list[tuple[str, str]]]:
-    with closing(FilesSource([path], once=True, future_s=None, **options)) as source:
+    with closing(FilesSource([path], once=True, any_time=True, **options)) as source:
         source.seek({})
         found: list[str] = []
         while not source.finished:
@@ -53,10 +53,10 @@ def test_compressed_files_are_read_whole_also_of_several_parts(tmp_path: Path, s
 def test_a_compressed_file_goes_on_where_it_was(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"cart.log.{suffix}"
     path.write_bytes(PACKERS[suffix](TEXT))
-    with closing(FilesSource([path], once=True, future_s=None)) as source:
+    with closing(FilesSource([path], once=True, any_time=True)) as source:
         source.seek({})
         [batch] = source.poll(0, {})
-    with closing(FilesSource([path], once=True, future_s=None)) as again:
+    with closing(FilesSource([path], once=True, any_time=True)) as again:
         again.seek({batch.partition.app_id: batch.next})
         [rest] = again.poll(0, {})
     assert rest.lines["line"][0].as_py() == batch.read + 1
