@@ -180,7 +180,9 @@ class Parsing(_Group):
         description="Header format of raw lines: `auto` finds it per service, `message` says there is none, or a name, "
         "or a pattern such as `<date> <time> <level> <component>: <message>`.",
     )
-    year: int | None = Field(None, ge=1970, le=2200, description="Year of time stamps that state none.")
+    year: int | None = Field(
+        None, ge=1970, le=2200, description="Year in which times without one begin; where they begin again, it goes up."
+    )
     timezone: str = Field("UTC", description="Time zone (IANA name) of time stamps that state none.")
     masks: tuple[str, ...] = Field(
         (), description="Regular expressions (RE2 syntax); what they match in a message is always a parameter."

@@ -20,7 +20,8 @@ from parsing._layouts import LEVEL_WORDS, Layout, compiled, pattern_layout
 from parsing._program import program
 from parsing._settings import ParserSettings
 from parsing._sniff import sniff
-from parsing._times import BY_NAME, INVALID, TIME_LAYOUTS, TimeLayout, read_times
+from parsing._times import BY_NAME, INVALID, TIME_LAYOUTS, TimeLayout, read_times, to_utc
+from parsing._years import NOMINAL, Years
 
 FIELDS = (
     *("message", "time", "level", "priority", "component", "service", "pid", "thread", "host", "client"),
@@ -53,6 +54,7 @@ class Headers:
     time_us: Ints
     year_assumed: Flags
     date_assumed: Flags
+    undated: NDArray[np.int8]  # the time is one of the nominal year: 1 local, 2 with a zone
     assumed: bool = False  # a year or date is, of some row
     extra: dict[int, dict[str, str]] = field(default_factory=dict)  # row -> further attributes
     _texts: list[tuple[int, int, str]] = field(default_factory=list)  # (field, row, text) that is no part of the lines
@@ -64,7 +66,8 @@ class Headers:
         places, flags = np.zeros((2, len(FIELDS), rows), np.int64), np.zeros((4, rows), np.bool_)
         places[0, 0], places[1, 0] = lines.begins, lines.ends
         seen, time_us = np.zeros(len(FIELDS), np.bool_), np.zeros(rows, np.int64)
-        return cls(lines.data, places[0], places[1], seen, flags[0], flags[1], time_us, flags[2], flags[3])
+        undated = np.zeros(rows, np.int8)
+        return cls(lines.data, places[0], places[1], seen, flags[0], flags[1], time_us, flags[2], flags[3], undated)
 
     def has(self, name: str) -> bool:
         """Return whether some row may have this field."""
@@ -86,6 +89,16 @@ class Headers:
         for k, name in enumerate(names):
             begins[k], ends[k] = self.begins[_PLACE[name]][rows], self.ends[_PLACE[name]][rows]
         return begins, ends
+
+    def date(self, rows: Rows, years: Years, timezone: str) -> None:
+        """Find the year of the times of these rows, in order, that lack one."""
+        mine = np.arange(len(self.undated))[rows]
+        mine = mine[(self.undated[mine] > 0) & self.timed[mine]]
+        if len(mine):
+            us = years.date(self.time_us[mine])
+            self.timed[mine] = us != INVALID
+            self.time_us[mine] = to_utc(us, (self.undated[mine] == 1) & (us != INVALID), timezone)
+            self.undated[mine] = 0
 
     def put_text(self, name: str, row: int, text: str) -> None:
         """Set a field of a row to a text that is no part of the lines; `settle` makes it count."""
@@ -204,9 +217,15 @@ class HeaderReader:
                 self.put_times_of_any_layout(headers, mine, observed_us)
 
     def put_times(self, headers: Headers, rows: Ints, layout: TimeLayout, observed_us: Ints) -> None:
-        """Read the field `time` of some rows, all of one layout."""
-        texts = headers.spans("time", rows)
-        times = read_times(texts, layout, observed_us[rows], self.settings.year, self.settings.timezone)
+        """Read the field `time` of some rows, all of one layout; `date` is to follow where a year was set."""
+        texts, zone = headers.spans("time", rows), self.settings.timezone
+        undated = layout.lacks_year and self.settings.year is not None
+        times = (
+            read_times(texts, layout, observed_us[rows], NOMINAL, "UTC")
+            if undated
+            else read_times(texts, layout, observed_us[rows], None, zone)
+        )
+        headers.undated[rows] = undated * (1 + times.zoned)
         headers.time_us[rows] = times.us
         headers.timed[rows] = times.us != INVALID
         headers.year_assumed[rows] = times.year_assumed

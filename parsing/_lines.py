@@ -121,7 +121,11 @@ def _assumed(layout: Layout, parser: Parser) -> str:
         return ""
     notes = []
     if time.lacks_year:
-        year = f"the year set, {settings.year}" if settings.year else "the year nearest before the time of reading"
+        year = (
+            f"the year set, {settings.year}, and up where times begin again"
+            if settings.year
+            else "the year nearest before the time of reading"
+        )
         notes.append(f"year missing, taken from {year}")
     if not time.dated:
         notes.append("date missing, taken from the time of reading")

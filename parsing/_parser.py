@@ -21,6 +21,7 @@ from parsing._records import continues, cut_long
 from parsing._services import OTHER, Services
 from parsing._settings import ParserSettings
 from parsing._templates import OVERFLOW_TEXT, with_tail
+from parsing._years import Years
 from telemetry import LINEAGE, LINES, LOGS, TEMPLATES, CorruptState, Parsed, template_id
 
 log = logging.getLogger("faultline.parsing")
@@ -46,6 +47,7 @@ class Stream:
     raw: HeaderReader
     inner: HeaderReader  # headers inside the bodies of structured records
     miner: Miner
+    years: Years | None = None  # where the year is set
     headed: bool = False  # a line with a header has been seen
     last_time_us: int | None = None
     tailed: set[str] = field(default_factory=set)  # templates that also occurred with continuation lines
@@ -58,6 +60,8 @@ class Stream:
         self.miner.restore(saved["miner"])
         self.headed, self.last_time_us = saved["headed"], saved["last_time_us"]
         self.tailed = set(saved["tailed"])
+        if self.years and saved.get("years"):
+            self.years.restore(saved["years"])
 
 
 class Parser:
@@ -110,7 +114,8 @@ class Parser:
         found = self._streams.get(name)
         if found is None:
             readers = (HeaderReader(self.settings), HeaderReader(self.settings))
-            found = self._streams[name] = Stream(*readers, Miner(self.settings))
+            years = None if self.settings.year is None else Years(self.settings.year)
+            found = self._streams[name] = Stream(*readers, Miner(self.settings), years)
         return found
 
     def advance(self, lines: pa.Table | None, next: int, final: bool) -> tuple[Parsed, Flags]:
@@ -261,6 +266,7 @@ class Parser:
                 "headed": stream.headed,
                 "last_time_us": stream.last_time_us,
                 "tailed": sorted(stream.tailed),
+                "years": stream.years.snapshot() if stream.years else None,
             }
             for name, stream in self._streams.items()
         }

@@ -42,6 +42,8 @@ def read_rows(
             _read_some(stream.inner, lines, wrapped, observed, headers, leading=True)
         if mixed:
             _read_some(stream.inner, lines, own[structured[own]], observed, headers, leading=False)
+        if stream.years:
+            headers.date(mine, stream.years, parser.settings.timezone)
         if len(raw):
             headed[raw] = np.logical_or.accumulate(headers.matched[raw]) | stream.headed
     headers.settle()

@@ -15,9 +15,9 @@ class ParserSettings:
     """How lines are read and templates are learnt. The defaults are meant for every input.
 
     `format`: "auto", "message" (lines carry no header and each is a record), a name from `NAMED_FORMATS`, or a
-    pattern such as "<date> <time> <level> <component>: <message>". `year`: for times that lack one; None takes it
-    from the observed time (a file's date). `timezone`: IANA name for times that state no zone. `service`: for lines
-    whose source names none. `masks`: regular expressions (RE2 syntax) whose matches are always parameters.
+    pattern such as "<date> <time> <level> <component>: <message>". `year`: in which times that lack one begin; None
+    takes it from the observed time (a file's date). `timezone`: IANA name for times that state no zone. `service`: for
+    lines whose source names none. `masks`: regular expressions (RE2 syntax) whose matches are always parameters.
     `max_services`: services told apart in a partition; what comes from others after them is of the service `__other__`.
     `max_clusters`: templates a service may have before further ones fall into the overflow template `<*>`.
     `frozen`: learn no template; messages that fit none so far fall into `<*>`. `max_fingerprints`: known message

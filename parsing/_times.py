@@ -114,6 +114,7 @@ class Times:
     """Times of a column: microseconds since the epoch UTC (INVALID where unreadable) and what had to be assumed."""
 
     us: Ints
+    zoned: NDArray[np.bool_]  # a zone is written
     year_assumed: NDArray[np.bool_]
     date_assumed: NDArray[np.bool_]
 
@@ -143,15 +144,16 @@ def read_times(texts: Spans, layout: TimeLayout, observed_us: Ints, year: int | 
     if not layout.dated:
         us = np.where((us > observed_us + _DAY_US // 2) & (us != INVALID), us - _DAY_US, us)
     valid = us != INVALID
-    us = _to_utc(us, valid & ~zoned, timezone)
-    return Times(us, valid & layout.lacks_year, valid & (not layout.dated))
+    us = to_utc(us, valid & ~zoned, timezone)
+    return Times(us, zoned, valid & layout.lacks_year, valid & (not layout.dated))
 
 
 def _year_of(days: Ints) -> Ints:
     return days.astype("datetime64[D]").astype("datetime64[Y]").astype(np.int64) + 1970
 
 
-def _to_utc(us: Ints, naive: NDArray[np.bool_], timezone: str) -> Ints:
+def to_utc(us: Ints, naive: NDArray[np.bool_], timezone: str) -> Ints:
+    """Return times of which the naive ones are local in `timezone`, all in UTC."""
     if timezone == "UTC" or not naive.any():
         return us
     local = pa.array(us[naive], pa.timestamp("us"))

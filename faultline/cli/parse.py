@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     help="Header format: found by itself (auto), none (message), a name, or a pattern.  [default: auto]",
 )
 @click.option("--service", metavar="NAME", help="Service of the lines.  [default: the file's name]")
-@click.option("--year", type=int, help="Year of times that state none.  [default: by the file's date]")
+@click.option("--year", type=int, help="Year in which times that state none begin.  [default: by the file's date]")
 @click.option("--redact", is_flag=True, help="Replace secrets and personal data, as `run` does by default.")
 @click.option("--explain", is_flag=True, help="Print how the headers were read, and what was assumed about times.")
 def parse(

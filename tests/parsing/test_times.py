@@ -1,13 +1,16 @@
 from collections.abc import Callable
 from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pyarrow as pa
 import pytest
 import re2
 
+from parsing import Parser, ParserSettings
 from parsing._columns import Spans
 from parsing._times import INVALID, TIME_LAYOUTS, read_times
+from parsing._years import Years
 from telemetry import Parsed
 
 
@@ -78,3 +81,49 @@ def test_a_year_begins_where_lines_without_year_pass_new_year(run: Callable[...,
     assert [(time.year, time.month, time.day) for time in times] == [
         (year, 2, 28), (year, 12, 31), (year + 1, 1, 1), (year + 1, 1, 1),
     ]  # fmt: skip
+
+
+YEARS = [
+    ("Nov 11 08:00:00", 2023), ("Dec 31 23:59:58", 2023), ("Jan  1 00:00:01", 2024), ("Dec 31 23:59:59", 2023),
+    ("Jan  1 00:00:02", 2024), ("Feb 29 10:00:00", 2024), ("Oct 15 10:00:00", 2024), ("Mar 31 02:30:00", 2025),
+    ("Dec 24 10:00:00", 2025), ("Jun 24 10:00:00", 2025), ("Jun 23 10:00:00", 2026),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("size", [1, 2, 5, 100])
+@pytest.mark.parametrize("kill", [0, 4, 7])
+def test_a_year_that_was_set_goes_up_where_times_begin_again(
+    make_lines: Callable[..., tuple[pa.Table, int]], size: int, kill: int
+) -> None:
+    """Whatever the batches, over a restart, with stragglers of the old year, gaps, and formats in turn."""
+    settings = ParserSettings(year=2023, timezone="Europe/Berlin")
+    lines = [f"{time} h a: x" if n % 3 else f"<13>{time} h b[1]: y" for n, (time, _) in enumerate(YEARS)]
+    lines[8] = '{"time":"Dec 24 10:00:00","level":"info","message":"x"}'
+    table, end = make_lines(lines, observed=datetime(2030, 1, 1, tzinfo=UTC))
+    parser, found, at = Parser(settings), [], 0
+    while at < len(lines):
+        stop = min(at + size, len(lines)) if at >= kill or at + size <= kill else kill
+        next = end if stop == len(lines) else table["offset"][stop].as_py()
+        part = parser.process(table.slice(at, stop - at), next, final=stop == len(lines))
+        found += part.logs.to_pylist()
+        if stop == kill:
+            parser = Parser.restore(parser.snapshot(), settings)
+            stop = table["offset"].to_pylist().index(part.next)
+            kill = 0
+        at = stop
+    zone = ZoneInfo("Europe/Berlin")
+    assert [row["time"].astimezone(zone).year for row in found] == [year for _, year in YEARS]
+    assert found[5]["time"] == datetime(2024, 2, 29, 9, tzinfo=UTC)
+    assert found[9]["time"] == datetime(2025, 6, 24, 8, tzinfo=UTC)
+    assert all(dict(row["attributes"])["faultline.year"] == "assumed" for row in found)
+
+
+def test_a_day_that_the_year_lacks_is_no_time() -> None:
+    years = Years(2023)
+    nominal = [datetime(2000, month, day, tzinfo=UTC) for month, day in ((2, 28), (2, 29), (3, 1))]
+    found = years.date(np.array([round(one.timestamp() * 1e6) for one in nominal], np.int64)).tolist()
+    assert found[1] == INVALID
+    assert [datetime.fromtimestamp(us / 1e6, UTC).date().isoformat() for us in found[::2]] == [
+        "2023-02-28",
+        "2023-03-01",
+    ]
