@@ -74,8 +74,8 @@ class Kafka(_Group):
     group: str = Field("faultline", min_length=1, description="Consumer group; its workers share the partitions.")
     client: Literal["kafka-python", "librdkafka"] = Field(
         "kafka-python",
-        description="The library that talks to the brokers; `librdkafka` (extra of that name) is faster where messages "
-        "hold one line.",
+        description="The library that talks to the brokers; `librdkafka` is an extra of that name, about as fast, and "
+        "without a limit on decompression.",
     )
     group_instance_id: str | None = Field(
         None,
@@ -107,7 +107,18 @@ class Kafka(_Group):
         description="Topic that gets a copy of every dead letter, at least once: before its position is committed.",
     )
     max_batch_bytes: int = Field(
-        64 * 2**20, ge=2**20, le=2**32, description="A record batch that decompresses to more bytes is a dead letter."
+        64 * 2**20,
+        ge=2**20,
+        le=2**32,
+        description="A record batch that decompresses to more bytes is a dead letter. librdkafka has no such limit and "
+        "decompresses whatever comes: use kafka-python where you do not trust who writes to the topics.",
+    )
+    max_fetch_bytes: int = Field(
+        16 * 2**20,
+        ge=2**20,
+        le=2**26,
+        description="What a broker may send at once, a single larger message apart. The source holds at most twice "
+        "that for each broker, and asks for more once it is handed on: a slow store holds the brokers back.",
     )
     ssl_cafile: Path | None = Field(None, description="CA certificates (PEM) to trust; unset: those of the system.")
     ssl_certfile: Path | None = Field(None, description="Certificate (PEM) to show the brokers, if they ask for one.")

@@ -1,26 +1,14 @@
 """Dead letters decoded once more, as a message of their own."""
 
-from dataclasses import dataclass, field
-
 import xxhash
 
 from ingest._formats import LINES, format_of
 from ingest._messages import Topic, batches
+from ingest._received import Messages
 from ingest._tables import MAX_RAW
 from telemetry import Batch, Partition
 
 _TOPIC = "kafka:"
-
-
-@dataclass(frozen=True)
-class _Message:
-    """The part of a Kafka record that decoding looks at."""
-
-    value: bytes
-    offset: int
-    timestamp: int
-    key: bytes | None = None
-    headers: list[tuple[str, bytes]] = field(default_factory=list)
 
 
 def letter_id(app_id: str, offset: int, number: int) -> str:
@@ -41,6 +29,7 @@ def decode_again(
     if len(raw) >= MAX_RAW or format_of(topic, raw) == LINES:
         return None
     described = Topic(partition, topic, lambda: now)
-    [batch] = batches(described, [_Message(raw, position, time_us // 1000)], position)
+    messages = Messages.build([position], [time_us // 1000], [None], [None], [raw])
+    [batch] = batches(described, messages, position)
     whole = len(batch.lines) + len(batch.metrics) + len(batch.spans) == batch.read == units
     return batch if whole and not len(batch.dead_letters) else None

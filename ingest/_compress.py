@@ -22,12 +22,13 @@ _MARKS = {
     b"\x04\x22\x4d\x18": "lz4",
     _XERIAL: "snappy",
 }
-_FIRST = frozenset(mark[0] for mark in _MARKS)
+FIRST_BYTES = frozenset(mark[0] for mark in _MARKS)
+"""What compressed data begins with."""
 
 
 def codec_of(data: bytes) -> str | None:
     """Tell by its first bytes how data is compressed; None: it is not, or by bare snappy, which has no mark."""
-    if not data or data[0] not in _FIRST:
+    if not data or data[0] not in FIRST_BYTES:
         return None
     return next((codec for mark, codec in _MARKS.items() if data.startswith(mark)), None)
 

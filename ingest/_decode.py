@@ -61,12 +61,13 @@ class Decoded:
 
 def decode(text: pa.Array, envelope: Envelope, stream: Stream) -> Decoded:
     """Decode text records, in order. Blank ones are filtered."""
-    observed = int(envelope.observed_us[-1]) if len(text) else 0
-    letters = DeadLetters(envelope.partition, observed)
     blank = pc.equal(pc.binary_length(pc.ascii_trim_whitespace(text)), 0).to_numpy(zero_copy_only=False)
-    json_rows = JsonRows(envelope, letters)
     raw = ~blank
     maybe_json = _candidates(text, stream) & ~blank
+    if not maybe_json.any():
+        return _raw_only(text, envelope, raw)
+    letters = DeadLetters(envelope.partition, int(envelope.observed_us[-1]))
+    json_rows = JsonRows(envelope, letters)
     for index, record in zip(np.flatnonzero(maybe_json).tolist(), _pick(text, maybe_json).to_pylist(), strict=True):
         raw[index] = _decode_one(index, record, envelope, stream, json_rows, letters)
     before = letters.units
@@ -76,6 +77,15 @@ def decode(text: pa.Array, envelope: Envelope, stream: Stream) -> Decoded:
     read = int(blank.sum()) + int(raw.sum()) + before + json_rows.read
     filtered_at = pa.array(np.concatenate([envelope.offset[blank], np.array(json_rows.filtered, np.int64)]))
     return Decoded(read, len(filtered_at), lines, metrics, spans, letters.table(), filtered_at)
+
+
+def _raw_only(text: pa.Array, envelope: Envelope, raw: Mask) -> Decoded:
+    """Return what there is of lines none of which may be JSON."""
+    metrics, spans, letters = (
+        kind.empty_table() for kind in (telemetry.METRICS, telemetry.SPANS, telemetry.DEAD_LETTERS)
+    )
+    filtered_at = pa.array(envelope.offset[~raw])
+    return Decoded(len(text), len(filtered_at), _raw_lines(text, envelope, raw), metrics, spans, letters, filtered_at)
 
 
 def _pick(text: pa.Array, rows: Mask) -> pa.Array:

@@ -34,7 +34,8 @@ _OTLP_JSON = re.compile(rb'\s*\{\s*"resource_?(Logs|Metrics|Spans|logs|metrics|s
 _OTLP_OF = {b"logs": OTLP_LOGS, b"metrics": OTLP_METRICS, b"spans": OTLP_TRACES}
 _TOPIC_WORDS = (("metric", OTLP_METRICS), ("span", OTLP_TRACES), ("trace", OTLP_TRACES), ("log", OTLP_LOGS))
 _JSON_HEADS = (b'{"', b"{ ", b"{}", b"[{", b"[[")
-_SPECIAL = (b"{", b"[", b"#", b" ", b"\n", b"\t", b"\r")  # what a message begins with that may be more than lines
+SPECIAL = (b"{", b"[", b"#", b" ", b"\n", b"\t", b"\r")
+"""What a message begins with that may be more than lines; all others are of one format."""
 
 
 def decode_whole(format: str, values: Sequence[bytes], envelope: Envelope) -> Decoded:
@@ -50,7 +51,7 @@ def format_of(topic: str, value: bytes) -> str:
     """
     signal, data = _meaning(topic)
     plain = JSON if data else LINES
-    if value[:1] not in _SPECIAL:
+    if value[:1] not in SPECIAL:
         return plain
     if value[:1] == b"\n" and signal and _is_list_of_messages(value):
         return signal

@@ -12,9 +12,10 @@ from typing import Any, Literal
 
 from ingest._fields import Names
 from ingest._formats import AUTO
-from ingest._kafka_client import Client, KafkaPython, Where
-from ingest._kafka_codec import MAX_BATCH, bound
+from ingest._kafka_client import MAX_FETCH, Client, KafkaPython, Limits, Where
+from ingest._kafka_codec import MAX_BATCH
 from ingest._messages import Topic, batches
+from ingest._received import Messages
 from ingest._tables import DeadLetters
 from telemetry import Batch, Partition, PositionLost, SourceError
 
@@ -24,8 +25,8 @@ _COMMIT_S = 5.0
 _ALONE_S = 15.0
 _UNSEEN_S = 3.0  # brokers may need as long to tell each other of a new topic
 _BACKOFF_S = (0.5, 30.0)
-_MOST, _BYTES = 8192, 16 * 1024 * 1024
-"""What one poll may return: so many messages, and about as many as make so many bytes."""
+_BYTES = 8 * 1024 * 1024
+"""What one poll returns at most, about, in bytes."""
 
 
 @dataclass
@@ -46,9 +47,12 @@ class KafkaSource:
     `instance` is the static membership id of this worker (a restarted worker then gets its partitions back at once).
     `client` is the library to use; `options` go to it as they are, under kafka-python's names (security). With `once`
     it stops at the end offsets seen first. `formats` names what the messages of a topic hold (`FORMATS`); others tell
-    by themselves; `fields` are own names of the fields of JSON records (meaning -> names). With kafka-python a record
-    batch that decompresses to more than `max_batch` bytes is a dead letter; librdkafka has no such limit. Raises
-    SourceError if no broker answers.
+    by themselves; `fields` are own names of the fields of JSON records (meaning -> names). Raises SourceError if no
+    broker answers.
+
+    A broker sends at most `max_fetch` bytes at once, or one message, and is not asked for more than twice before what
+    came was handed out. With kafka-python a record batch that decompresses to more than `max_batch` bytes is a dead
+    letter; librdkafka has no such limit.
 
     What retention deleted before it was read becomes a dead letter, `lost`, that says how many offsets there were.
 
@@ -70,6 +74,7 @@ class KafkaSource:
         options: Mapping[str, Any] | None = None,
         formats: Mapping[str, str] | None = None,
         fields: Mapping[str, Sequence[str]] | None = None,
+        max_fetch: int = MAX_FETCH,
         max_batch: int = MAX_BATCH,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -79,7 +84,7 @@ class KafkaSource:
             self._options["group_instance_id"] = instance
         self._library = client
         self._topics, self._group, self._once = tuple(topics), group, once
-        self._formats, self._names, self._max_batch = dict(formats or {}), Names(fields), max_batch
+        self._formats, self._names, self._limits = dict(formats or {}), Names(fields), Limits(max_fetch, max_batch)
         self._clock = clock
         self._assigned: dict[Where, _Assigned] = {}
         self._drained: frozenset[str] = frozenset()
@@ -87,7 +92,6 @@ class KafkaSource:
         self._ends_seen: dict[str, int] = {}
         self._joined_at: float | None = None
         self._backoff_s, self._retry_at, self._committed_at = _BACKOFF_S[0], 0.0, time.monotonic()
-        self._message_bytes = 0.0
         self._client: Client | None = None
         self._open()
 
@@ -114,13 +118,10 @@ class KafkaSource:
             log.warning("no topic %s yet; waiting for it", ", ".join(missing))
 
     def _connect(self) -> Client:
+        kind: Callable[..., Client] = KafkaPython
         if self._library == "librdkafka":
-            from ingest._librdkafka import Librdkafka
-
-            self._client = Librdkafka(self._servers, self._topics, self._group, self._options)
-        else:
-            bound(self._max_batch)
-            self._client = KafkaPython(self._servers, self._topics, self._group, self._options)
+            from ingest._librdkafka import Librdkafka as kind
+        self._client = kind(self._servers, self._topics, self._group, self._options, self._limits)
         self._joined_at = None
         return self._client
 
@@ -170,6 +171,11 @@ class KafkaSource:
         """Where the partitions of this worker ended at the last poll."""
         return self._ends_seen
 
+    @property
+    def held(self) -> int:
+        """Bytes, as the brokers sent them, of messages that have come and are not handed out."""
+        return self._client.held if self._client else 0
+
     def partitions(self) -> list[Partition]:
         """Return the partitions this worker has now."""
         return [held.partition for held in self._assigned.values()]
@@ -202,38 +208,27 @@ class KafkaSource:
     def _turn(self, client: Client, timeout_s: float) -> list[Batch]:
         found = self._place(client)
         self._show_lag(client)
-        most = min(_MOST, max(16, int(_BYTES / self._message_bytes))) if self._message_bytes else 512
-        records = client.poll(0.0 if found else timeout_s, most)
-        self._measure(records)
-        found += self._batches(client, records)
+        found += self._batches(client, client.poll(0.0 if found else timeout_s, _BYTES))
         self._adopt(client)
         found += self._ends(client)
         self._look_at_ends(client)
         return found
 
-    def _measure(self, records: Mapping[Where, Sequence[Any]]) -> None:
-        """Keep an eye on the size of messages, so that a poll returns about as many as fit in memory."""
-        sizes = [len(message.value or b"") for messages in records.values() for message in messages[:16]]
-        if sizes:
-            mean = sum(sizes) / len(sizes) + 1
-            self._message_bytes = max(mean, 0.5 * (self._message_bytes + mean))
-
-    def _batches(self, client: Client, records: Mapping[Where, Sequence[Any]]) -> list[Batch]:
+    def _batches(self, client: Client, polled: Mapping[Where, Sequence[Messages]]) -> list[Batch]:
         found: list[Batch] = []
-        for where, messages in records.items():
+        for where, parts in polled.items():
             held, topic = self._assigned.get(where), client.topic(where[0])
             if held is None or held.next is None or held.wanted is not None or topic is None:
                 continue
             if topic[0] != _topic_id(held):
                 continue
-            first, last = held.next, held.end
-            if messages[0].offset < first or (last is not None and messages[-1].offset >= last):
-                messages = [m for m in messages if m.offset >= first and (last is None or m.offset < last)]
             format = self._formats.get(where[0], AUTO)
             known = Topic(held.partition, where[0], self._clock, format, self._names)
-            for batch in batches(known, messages, held.next):
-                held.next = batch.next
-                found.append(batch)
+            for part in parts:
+                rest = part.within(held.next, held.end)
+                for batch in batches(known, rest, held.next) if len(rest) else ():
+                    held.next = batch.next
+                    found.append(batch)
         return found
 
     def _adopt(self, client: Client) -> None:

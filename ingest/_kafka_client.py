@@ -5,10 +5,15 @@ take one away between any two calls: a call about one that is gone answers None.
 """
 
 import logging
+from collections import defaultdict, deque
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
+
+from ingest._kafka_codec import Opened, Packed, hand_out_batches, open_batch, read
+from ingest._received import Messages
 
 Where = tuple[str, int]
 """Topic and partition number."""
@@ -19,14 +24,24 @@ _CONSUMER = {
     "allow_auto_create_topics": False,
     "isolation_level": "read_committed",
     "check_crcs": True,
-    "max_partition_fetch_bytes": 4 * 1024 * 1024,
-    "fetch_max_bytes": 16 * 1024 * 1024,
     "metadata_max_age_ms": 5000,  # new partitions and recreated topics show up this soon
     "session_timeout_ms": 10_000,
     "bootstrap_timeout_ms": 10_000,
 }
 
+MAX_FETCH = 16 * 1024 * 1024
+PARTITION_BYTES = 4 * 1024 * 1024
+_EVERYTHING = 2**31
+
 log = logging.getLogger("faultline.ingest")
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a client may hold: bytes a broker may send at once, and bytes a record batch may decompress to."""
+
+    fetch: int
+    batch: int
 
 
 class Client(Protocol):
@@ -57,8 +72,12 @@ class Client(Protocol):
     def hold(self, where: Where) -> None:
         """Keep a partition still."""
 
-    def poll(self, timeout_s: float, most: int) -> Mapping[Where, Sequence[Any]]:
-        """Return up to `most` messages (offset, timestamp in ms, key, value, headers) by partition, in order."""
+    @property
+    def held(self) -> int:
+        """Bytes, as the broker sent them, of messages that have come and are not handed out."""
+
+    def poll(self, timeout_s: float, most: int) -> Mapping[Where, Sequence[Messages]]:
+        """Return messages of about `most` bytes, by partition and in order."""
 
     def reached(self, where: Where) -> int | None:
         """Return the offset reading goes on at: behind markers and gaps, which are never handed out."""
@@ -77,7 +96,12 @@ class KafkaPython:
     """The client built on kafka-python. `options` go to its consumer as they are, but `sasl_token_file`."""
 
     def __init__(
-        self, servers: Sequence[str], topics: Sequence[str], group: str | None, options: Mapping[str, Any]
+        self,
+        servers: Sequence[str],
+        topics: Sequence[str],
+        group: str | None,
+        options: Mapping[str, Any],
+        limits: Limits,
     ) -> None:
         from kafka import ConsumerRebalanceListener, KafkaConsumer, TopicPartition
         from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
@@ -104,7 +128,12 @@ class KafkaPython:
         # Who keeps a partition in a rebalance goes on reading it.
         strategy = (CooperativeStickyAssignor,)
         config = {**_CONSUMER, "bootstrap_servers": list(servers), "group_id": group, **_with_token(options)}
+        config |= {"fetch_max_bytes": limits.fetch, "max_partition_fetch_bytes": min(limits.fetch, PARTITION_BYTES)}
         self._consumer = KafkaConsumer(**config, partition_assignment_strategy=strategy)
+        self._max_batch = limits.batch
+        self._placed: defaultdict[Where, int] = defaultdict(int)
+        self._waiting: deque[tuple[Where, Any]] = deque()  # what came and is not handed out
+        hand_out_batches(self._consumer, limits.batch)
         if group:
             self._consumer.subscribe(topics, listener=Listener())
             return
@@ -146,6 +175,8 @@ class KafkaPython:
 
     def place(self, where: Where, offset: int) -> bool:
         """Read on from an offset, if the partition is still ours."""
+        self._drop(where)
+        self._placed[where] = offset
         try:
             self._consumer.seek(self._partition(*where), offset)
             self._consumer.resume(self._partition(*where))
@@ -155,16 +186,41 @@ class KafkaPython:
 
     def hold(self, where: Where) -> None:
         """Keep a partition still."""
+        self._drop(where)
         with suppress(*self._gone):
             self._consumer.pause(self._partition(*where))
 
-    def poll(self, timeout_s: float, most: int) -> Mapping[Where, Sequence[Any]]:
-        """Return messages by partition."""
-        found = self._consumer.poll(timeout_ms=round(timeout_s * 1000), max_records=most)
-        return {tuple(where): records for where, records in found.items()}
+    def _drop(self, where: Where) -> None:
+        self._waiting = deque(each for each in self._waiting if each[0] != where)
+
+    @property
+    def held(self) -> int:
+        """Bytes that have come and are not handed out, less those of a fetch under way."""
+        fetched = sum(
+            len(fetch.partition_data.records or b"") for fetch in list(self._consumer._fetcher._completed_fetches)
+        )
+        return fetched + sum(len(record.value or b"") for _, record in self._waiting)
+
+    def poll(self, timeout_s: float, most: int) -> Mapping[Where, Sequence[Messages]]:
+        """Return messages by partition; the broker is asked for more once all that came before is handed out."""
+        if not self._waiting:
+            found = self._consumer.poll(timeout_ms=round(timeout_s * 1000), max_records=_EVERYTHING)
+            self._waiting += ((tuple(where), record) for where, records in found.items() for record in records)
+        taken: dict[Where, list[Opened | Messages]] = {}
+        while self._waiting and most > 0:
+            where, record = self._waiting.popleft()
+            packed = isinstance(record.value, Packed)
+            opened = open_batch(record.value, self._max_batch) if packed else Messages.of([record])
+            taken.setdefault(where, []).append(opened)
+            most -= len(opened.data if isinstance(opened, Opened) else record.value or b"")
+        # a batch in which reading begins comes whole
+        return {w: [one.within(self._placed[w], None) for one in read(batches)] for w, batches in taken.items()}
 
     def reached(self, where: Where) -> int | None:
         """Return the offset reading goes on at."""
+        for waits, record in self._waiting:
+            if waits == where:
+                return int(record.value.first if isinstance(record.value, Packed) else record.offset)
         try:
             found: int | None = self._consumer.position(self._partition(*where))
         except self._gone:

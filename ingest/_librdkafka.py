@@ -3,10 +3,11 @@
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from typing import Any, NamedTuple
+from typing import Any
 from uuid import UUID
 
-from ingest._kafka_client import Where, read_token
+from ingest._kafka_client import PARTITION_BYTES, Limits, Where, read_token
+from ingest._received import Messages, service_of
 from telemetry import UsageError
 
 _CONSUMER = {
@@ -17,9 +18,6 @@ _CONSUMER = {
     "isolation.level": "read_committed",
     "check.crcs": True,
     "enable.partition.eof": True,  # says where reading is when the last messages are not handed out
-    "max.partition.fetch.bytes": 4 * 1024 * 1024,
-    "fetch.max.bytes": 16 * 1024 * 1024,
-    "queued.max.messages.kbytes": 16 * 1024,
     "topic.metadata.refresh.interval.ms": 5000,
     "session.timeout.ms": 10_000,
     "partition.assignment.strategy": "cooperative-sticky",
@@ -38,26 +36,22 @@ _NAMES = {
     "sasl_token_file": None,
 }
 """kafka-python's names of the options we use, and librdkafka's."""
+_FIRST_GUESS = 1024.0  # bytes a message
 _LOOK_S = 5.0
 _TOKEN_S = 300.0
 """A token is read from its file anew this often."""
-
-
-class Message(NamedTuple):
-    """A message under the names kafka-python has for its parts."""
-
-    offset: int
-    timestamp: int
-    key: bytes | None
-    value: bytes | None
-    headers: Sequence[tuple[str, bytes]]
 
 
 class Librdkafka:
     """The client built on librdkafka; takes kafka-python's names of options. Raises UsageError where it is missing."""
 
     def __init__(
-        self, servers: Sequence[str], topics: Sequence[str], group: str | None, options: Mapping[str, Any]
+        self,
+        servers: Sequence[str],
+        topics: Sequence[str],
+        group: str | None,
+        options: Mapping[str, Any],
+        limits: Limits,
     ) -> None:
         try:
             from confluent_kafka import Consumer, KafkaException, TopicPartition
@@ -71,7 +65,13 @@ class Librdkafka:
         self._partition, self._error = TopicPartition, KafkaException
         self._timeout_s = options.get("bootstrap_timeout_ms", 10_000) / 1000
         common = {"bootstrap.servers": ",".join(servers), "log_level": 2, "error_cb": _quiet, **_translate(options)}
-        self._consumer = Consumer({**_CONSUMER, **common, "group.id": group or "faultline-no-group"})
+        bounds = {
+            "fetch.max.bytes": limits.fetch,
+            "max.partition.fetch.bytes": min(limits.fetch, PARTITION_BYTES),
+            "queued.max.messages.kbytes": limits.fetch // 1024,
+        }
+        self._message_bytes = _FIRST_GUESS
+        self._consumer = Consumer({**_CONSUMER, **bounds, **common, "group.id": group or "faultline-no-group"})
         self._admin = AdminClient({name: value for name, value in common.items() if name != "group.instance.id"})
         self._topics = tuple(topics)
         self._known: dict[str, tuple[str, int]] = {}
@@ -175,26 +175,50 @@ class Librdkafka:
         if where in self._ours:
             self._consumer.pause([self._partition(*where)])
 
-    def poll(self, timeout_s: float, most: int) -> Mapping[Where, Sequence[Any]]:
-        """Return messages by partition."""
+    def poll(self, timeout_s: float, most: int) -> Mapping[Where, Sequence[Messages]]:
+        """Return messages by partition: those there are, after waiting for the first."""
+        self._look()
+        polled = self._consumer.consume(1, timeout_s)
+        if polled:
+            polled += self._consumer.consume(max(16, int(most / self._message_bytes)), 0)
+        by: dict[Where, list[Any]] = {}
+        each: Any
+        for each in polled:
+            if each.error() is None:
+                by.setdefault((each.topic(), each.partition()), []).append(each)
+            else:
+                self._note(each)
+        for where, messages in by.items():
+            self._reached[where] = max(messages[-1].offset() + 1, self._reached.get(where, 0))
+        return {where: [self._columns(messages)] for where, messages in by.items()}
+
+    def _note(self, event: Any) -> None:
+        """Take note of an end of a partition; raise an error that does not pass by itself."""
         from confluent_kafka import KafkaError
 
-        self._look()
-        found: dict[Where, list[Message]] = {}
-        each: Any
-        for each in self._consumer.consume(most, timeout_s):
-            error = each.error()
-            where = (each.topic(), each.partition())
-            if error is None:
-                message = Message(each.offset(), each.timestamp()[1], each.key(), each.value(), each.headers() or ())
-                found.setdefault(where, []).append(message)
-            elif error.code() == KafkaError._PARTITION_EOF:
-                self._reached[where] = self._ends[where] = each.offset()
-            elif not error.retriable():
-                raise self._error(error)
-        for where, messages in found.items():
-            self._reached[where] = max(messages[-1].offset + 1, self._reached.get(where, 0))
-        return found
+        if event.error().code() == KafkaError._PARTITION_EOF:
+            where = (event.topic(), event.partition())
+            self._reached[where] = self._ends[where] = event.offset()
+        elif not event.error().retriable():
+            raise self._error(event.error())
+
+    def _columns(self, messages: Sequence[Any]) -> Messages:
+        headers = [each.headers() for each in messages]
+        values = [each.value() for each in messages]
+        mean = sum(len(value) for value in values if value) / len(values) + 1
+        self._message_bytes = max(mean, (mean + self._message_bytes) / 2)
+        return Messages.build(
+            [each.offset() for each in messages],
+            [each.timestamp()[1] for each in messages],
+            [each.key() for each in messages],
+            [service_of(each) if each else None for each in headers],
+            values,
+        )
+
+    @property
+    def held(self) -> int:
+        """The library does not say; it holds at most what `limits` allow."""
+        return 0
 
     def reached(self, where: Where) -> int | None:
         """Return the offset reading goes on at."""

@@ -13,6 +13,11 @@ def check_growth(records: int, shared: int, size: int) -> None:
     `shared`: bytes of what is said once in the message and stored with every record, such as resource attributes.
     """
     if records > MAX_RECORDS:
-        raise DecodeError("too_many", f"{records} records in one message, want at most {MAX_RECORDS}")
+        raise too_many(records)
     if shared > _FREE + _TIMES * size:
         raise DecodeError("too_long", f"attributes shared by its records make {shared} bytes of a message of {size}")
+
+
+def too_many(records: int) -> DecodeError:
+    """Return the error of a message of so many records."""
+    return DecodeError("too_many", f"{records} records in one message, want at most {MAX_RECORDS}")

@@ -1,22 +1,24 @@
 """Kafka messages to batches: one or many records a message, in any of the known formats, compressed or not."""
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from ingest._compress import MAX_MESSAGE, codec_of, decompress
-from ingest._decode import Decoded, Stream, decode
+from ingest._compress import FIRST_BYTES, codec_of, decompress
+from ingest._decode import Stream, decode
 from ingest._fields import DEFAULT, Names
-from ingest._formats import AUTO, JSON, LINES, LOGS, TEXT, decode_whole, format_of
+from ingest._formats import AUTO, FORMATS, JSON, LINES, LOGS, SPECIAL, TEXT, decode_whole, format_of
 from ingest._json import Envelope
-from ingest._kafka_codec import refusal_of
-from ingest._limits import check_growth
+from ingest._limits import MAX_RECORDS, too_many
+from ingest._pieces import bytes_of
+from ingest._received import Messages, Refusal
 from ingest._shippers import unpack
-from ingest._tables import MAX_RAW, DeadLetters
-from ingest._text import split_lines
+from ingest._tables import MAX_RAW, DeadLetters, Ints
+from ingest._text import split_column
 from telemetry import Batch, DecodeError, Partition
 
 _LINES, _BYTES = 8192, 4 * 1024 * 1024
@@ -24,6 +26,8 @@ _SHARED_TOPICS = ("logs", "metrics", "spans")
 _MAX_SERVICE = 200
 _JSON_FORMATS = (AUTO, LOGS, JSON)
 _STREAMS = {LINES: Stream.RAW, LOGS: Stream.LOGS, JSON: Stream.DATA}
+_NUMBER = {name: number for number, name in enumerate(FORMATS)}
+_REFUSED = -1
 
 
 @dataclass(frozen=True)
@@ -37,127 +41,137 @@ class Topic:
     names: Names = DEFAULT  # what the fields of JSON records are called
 
 
-@dataclass
+@dataclass(frozen=True)
 class _Run:
-    """Consecutive messages of one format."""
+    """Consecutive messages of one format; `service` is for records that are text, `named` for others."""
 
-    format: str = LINES
-    records: list[Any] = field(default_factory=list)
-    values: list[bytes] = field(default_factory=list)
-    lines: int = 0
-    size: int = 0  # bytes
-
-    def takes(self, format: str, value: bytes) -> bool:
-        """Whether a further message belongs to this batch."""
-        fits = self.lines < _LINES and self.size + len(value) <= _BYTES
-        return not self.records or (format == self.format and fits)
-
-    def add(self, format: str, record: Any, value: bytes) -> None:
-        self.format = format
-        self.records.append(record)
-        self.values.append(value)
-        self.lines += value.count(b"\n") + 1
-        self.size += len(value)
+    format: str
+    values: pa.Array  # binary
+    offset: Ints
+    observed_us: Ints
+    service: pa.Array
+    named: pa.Array
 
 
-def batches(topic: Topic, records: Sequence[Any], start: int) -> Iterator[Batch]:
-    """Yield the batches of consecutive messages (kafka-python's records) that follow position `start`."""
-    run = _Run()
-    for record in records:
-        try:
-            value = _value(record)
-            if topic.format in _JSON_FORMATS:
-                value = unpack(value)
-            format = format_of(topic.name, value) if topic.format == AUTO else topic.format
-            if format in TEXT:
-                check_growth(value.count(b"\n"), 0, len(value))
-        except DecodeError as error:
-            if run.records:
-                yield (batch := _decode(topic, run, start))
-                start, run = batch.next, _Run()
-            yield (batch := _rejected(topic, record, error, start))
-            start = batch.next
-            continue
-        if not run.takes(format, value):
-            yield (batch := _decode(topic, run, start))
-            start, run = batch.next, _Run()
-        run.add(format, record, value)
-    if run.records:
-        yield _decode(topic, run, start)
+def batches(topic: Topic, messages: Messages, start: int) -> Iterator[Batch]:
+    """Yield the batches of consecutive messages that follow position `start`."""
+    values, formats, refusals = _formats(topic, messages)
+    data, edges = bytes_of(values)
+    newlines = np.diff(np.searchsorted(np.flatnonzero(data == ord("\n")), edges))
+    for i in np.flatnonzero((newlines > MAX_RECORDS) & np.isin(formats, [_NUMBER[name] for name in TEXT])).tolist():
+        refusals[i], formats[i] = _too_many(int(newlines[i])), _REFUSED
+    seen = _seen_us(messages.timestamp, round(topic.clock() * 1e6))
+    named = _names(messages.service)
+    default = pa.scalar(None if topic.name in _SHARED_TOPICS else topic.name, pa.string())
+    service = pc.coalesce(named, _names(messages.key), default)
+    for begin, end in _runs(formats, newlines + 1, np.diff(edges)):
+        part, following = slice(begin, end), int(messages.offset[end - 1]) + 1
+        if begin in refusals:
+            yield _rejected(topic, messages, begin, refusals[begin], start)
+        else:
+            columns = (values[part], messages.offset[part], seen[part], service[part], named[part])
+            run = _Run(FORMATS[formats[begin]], *columns)
+            yield (_decode_text if run.format in TEXT else _decode_whole)(topic, run, start, following)
+        start = following
 
 
-def _value(record: Any) -> bytes:
-    """Return a message's value, decompressed if it was compressed by its sender. Raises DecodeError."""
-    value: bytes = record.value or b""
-    if record.headers and (refusal := refusal_of(record)):
-        raise DecodeError(refusal.reason, refusal.detail)
-    if len(value) > MAX_MESSAGE:
-        raise DecodeError("too_long", f"a message of {len(value)} bytes, want at most {MAX_MESSAGE}")
-    codec = codec_of(value)
-    return value if codec is None else bytes(decompress(codec, value))
+def _seen_us(stamps: Ints, now_us: int) -> Ints:
+    """Return when messages were seen, of the times (ms) they are stamped with.
 
-
-def _decode(topic: Topic, run: _Run, start: int) -> Batch:
-    envelope = _envelope(topic, run)
-    decoded = (
-        _decode_text(topic, run, envelope) if run.format in TEXT else decode_whole(run.format, run.values, envelope)
-    )
-    return decoded.batch(envelope, start, run.records[-1].offset + 1)
-
-
-def _envelope(topic: Topic, run: _Run) -> Envelope:
-    """Return what is known of each message of a run.
-
-    A message was seen when it was stamped, so that it is the same when it is read again; but never after now: a stamp
-    of a producer's may be as wrong as its times.
+    That is when they were stamped, so that it is the same when they are read again; but never after now: a stamp of a
+    producer's may be as wrong as its times.
     """
-    records, now = run.records, round(topic.clock() * 1e6)
-    stamps = [min(record.timestamp * 1000, now) if record.timestamp > 0 else now for record in records]
-    return Envelope(
-        topic.partition,
-        np.array([record.offset for record in records], np.int64),
-        None,
-        pa.array([_service(record, topic.name, run.format) for record in records], pa.string()),
-        np.array(stamps, np.int64),
-        {},
-    )
+    return np.where(stamps > 0, np.minimum(np.minimum(stamps, now_us) * 1000, now_us), now_us)
 
 
-def _decode_text(topic: Topic, run: _Run, messages: Envelope) -> Decoded:
+def _formats(topic: Topic, messages: Messages) -> tuple[pa.Array, Ints, dict[int, Refusal]]:
+    """Return the values as they are decoded, the number of each one's format, and those that cannot be decoded.
+
+    What begins like a plain line is one; only the others are looked into one by one.
+    """
+    values, refusals = messages.value.fill_null(b""), dict(messages.refusals)
+    plain = format_of(topic.name, b"") if topic.format == AUTO else topic.format
+    formats = np.full(len(messages), _NUMBER[plain])
+    heads = pa.array(sorted(_heads(topic.format)), pa.binary())
+    special = np.flatnonzero(pc.is_in(pc.binary_slice(values, 0, 1), heads).to_numpy(zero_copy_only=False))
+    if len(special):
+        whole = values.to_pylist()
+        for i in (i for i in special.tolist() if i not in refusals):
+            try:
+                whole[i], formats[i] = _look_into(topic, whole[i])
+            except DecodeError as error:
+                refusals[i] = Refusal(error.reason, error.detail)
+        values = pa.array(whole, pa.binary())
+    formats[list(refusals)] = _REFUSED
+    return values, formats, refusals
+
+
+def _heads(format: str) -> set[bytes]:
+    """Return the first bytes of messages that may be more than plain records of a format."""
+    found = {bytes([byte]) for byte in FIRST_BYTES}
+    if format == AUTO:
+        found.update(SPECIAL)
+    return found | {b"["} if format in _JSON_FORMATS else found
+
+
+def _look_into(topic: Topic, value: bytes) -> tuple[bytes, int]:
+    """Return a message's value, decompressed and unpacked, and the number of its format. Raises DecodeError."""
+    if (codec := codec_of(value)) is not None:
+        value = bytes(decompress(codec, value))
+    if topic.format in _JSON_FORMATS:
+        value = unpack(value)
+    return value, _NUMBER[format_of(topic.name, value) if topic.format == AUTO else topic.format]
+
+
+def _too_many(newlines: int) -> Refusal:
+    error = too_many(newlines)
+    return Refusal(error.reason, error.detail)
+
+
+def _names(values: pa.Array) -> pa.Array:
+    """Return the names of services in a binary column; none for those that are empty."""
+    if values.null_count == len(values):
+        return pa.nulls(len(values), pa.string())
+    known = values.dictionary_encode()
+    names = [name.decode("utf-8", "replace")[:_MAX_SERVICE] or None for name in known.dictionary.to_pylist()]
+    return pa.array(names, pa.string()).take(known.indices)
+
+
+def _runs(formats: Ints, lines: Ints, sizes: Ints) -> Iterator[tuple[int, int]]:
+    """Yield (begin, end) of messages that make a batch: of one format, about _LINES lines, _BYTES bytes."""
+    changes = np.flatnonzero((formats[1:] != formats[:-1]) | (formats[1:] == _REFUSED)) + 1
+    line, byte = (np.concatenate(([0], np.cumsum(each))) for each in (lines, sizes))
+    for begin, end in pairwise([0, *changes.tolist(), len(formats)]):
+        while begin < end:
+            enough = np.searchsorted(line, line[begin] + _LINES)
+            full = np.searchsorted(byte, byte[begin] + _BYTES, side="right") - 1
+            stop = min(end, max(begin + 1, int(min(enough, full))))
+            yield begin, stop
+            begin = stop
+
+
+def _decode_whole(topic: Topic, run: _Run, start: int, following: int) -> Batch:
+    envelope = Envelope(topic.partition, run.offset, None, run.named, run.observed_us, {})
+    return decode_whole(run.format, run.values.to_pylist(), envelope).batch(envelope, start, following)
+
+
+def _decode_text(topic: Topic, run: _Run, start: int, following: int) -> Batch:
     """Decode newline-separated records; each is of its message's service."""
-    values = [value.removesuffix(b"\n") for value in run.values]
-    counts = np.array([value.count(b"\n") + 1 for value in values])
-    lines = split_lines(b"\n".join(values))
-    firsts = np.repeat(np.cumsum(counts) - counts, counts)
-    envelope = Envelope(
-        topic.partition,
-        np.repeat(messages.offset, counts),
-        np.arange(1, len(firsts) + 1) - firsts,
-        messages.service.take(pa.array(np.repeat(np.arange(len(values)), counts))),
-        np.repeat(messages.observed_us, counts),
-        lines.notes,
-        topic.names,
-    )
-    return decode(lines.text, envelope, _STREAMS[run.format])
+    lines, counts = split_column(run.values)
+    offset, service, observed = run.offset, run.service, run.observed_us
+    number = np.ones(len(offset), np.int64)
+    if counts is not None:
+        firsts = np.repeat(np.cumsum(counts) - counts, counts)
+        number = np.arange(1, len(firsts) + 1) - firsts
+        offset, observed = np.repeat(offset, counts), np.repeat(observed, counts)
+        service = service.take(pa.array(np.repeat(np.arange(len(counts)), counts)))
+    envelope = Envelope(topic.partition, offset, number, service, observed, lines.notes, topic.names)
+    return decode(lines.text, envelope, _STREAMS[run.format]).batch(envelope, start, following)
 
 
-def _service(record: Any, topic: str, format: str) -> str | None:
-    """Return the `service` header, else the key, else the topic where it is not one all services share.
-
-    The key of a message that holds the records of many services (OTLP, remote write) is an id or a hash.
-    """
-    named = next((value for key, value in record.headers if key == "service"), None)
-    if not named and format in TEXT:
-        named = record.key
-    if named:
-        return str(named.decode("utf-8", "replace"))[:_MAX_SERVICE]
-    return None if topic in _SHARED_TOPICS or format not in TEXT else topic
-
-
-def _rejected(topic: Topic, record: Any, error: DecodeError, start: int) -> Batch:
-    """Return the batch of one message that cannot be decoded, or of the record batch that `record` stands for."""
-    refusal = refusal_of(record)
-    units = refusal.records if refusal else 1
+def _rejected(topic: Topic, messages: Messages, number: int, refusal: Refusal, start: int) -> Batch:
+    """Return the batch of one message that cannot be decoded, or of the record batch that it stands for."""
+    offset, value = int(messages.offset[number]), messages.value[number].as_py() or b""
     letters = DeadLetters(topic.partition, round(topic.clock() * 1e6))
-    letters.add(record.offset, error.reason, error.detail, (record.value or b"")[:MAX_RAW], units)
-    return Batch(topic.partition, start, record.offset + 1, units, dead_letters=letters.table())
+    letters.add(offset, refusal.reason, refusal.detail, value[:MAX_RAW], refusal.records)
+    return Batch(topic.partition, start, offset + 1, refusal.records, dead_letters=letters.table())

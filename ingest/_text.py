@@ -3,10 +3,15 @@
 import re
 from dataclasses import dataclass, field
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import xxhash
 
+from ingest._pieces import bytes_of, cut
+from ingest._tables import Ints
+
+_NEWLINE, _RETURN = ord("\n"), ord("\r")
 MAX_LINE = 256 * 1024
 """Longer lines are cut to this many bytes and carry the length and hash of the whole."""
 
@@ -33,6 +38,30 @@ def split_lines(data: bytes) -> Lines:
     if len(data) > MAX_LINE and pc.max(pc.binary_length(text)).as_py() > MAX_LINE:
         return _cut_long(data, text, lines.notes)
     return Lines(text, lines.notes)
+
+
+def split_column(values: pa.Array) -> tuple[Lines, Ints | None]:
+    """Split each value of a binary column at newlines; one at its end ends nothing.
+
+    Return the lines of all of them and how many each gave; None: one each.
+    """
+    data, edges = bytes_of(values)
+    newline = data == _NEWLINE
+    last = edges[1:][np.diff(edges) > 0] - 1
+    last = last[newline[last]]
+    newline[last] = False
+    between, ends = np.flatnonzero(newline), edges[1:].copy()
+    ends[np.searchsorted(edges, last, side="right") - 1] -= 1
+    counts = np.diff(np.searchsorted(between, edges)) + 1 if len(between) else None
+    starts, ends = np.sort(np.concatenate((edges[:-1], between + 1))), np.sort(np.concatenate((ends, between)))
+    sizes = ends - starts
+    try:
+        text = cut(data, starts, sizes).cast(pa.string())
+    except pa.ArrowInvalid:  # not UTF-8
+        text = None
+    if text is None or sizes.max(initial=0) > MAX_LINE:
+        return split_lines(b"\n".join(value.removesuffix(b"\n") for value in values.to_pylist())), counts
+    return Lines(pc.utf8_rtrim(text, "\r") if (data == _RETURN).any() else text), counts
 
 
 def cut_line(head: bytes, length: int, digest: str) -> Lines:

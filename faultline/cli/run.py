@@ -169,6 +169,7 @@ def _open_kafka(settings: "Settings", once: bool) -> "Source":
         options=kafka.options(),
         formats=kafka.formats,
         fields=settings.fields.model_dump(),
+        max_fetch=kafka.max_fetch_bytes,
         max_batch=kafka.max_batch_bytes,
     )
 

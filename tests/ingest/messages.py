@@ -6,6 +6,7 @@ from source_contract import check_batches
 
 from ingest._fields import DEFAULT
 from ingest._messages import Topic, batches
+from ingest._received import Messages
 from telemetry import Partition
 
 NOW = 1_780_000_000
@@ -25,7 +26,7 @@ def decoded(*values, topic="stuff", format="auto", key=None, headers=(), names=D
     """Decode messages of one topic; check what every batch must be; return the batches."""
     found = Topic(Partition("kafka:x:0", f"kafka:{topic}"), topic, lambda: NOW, format, names)
     records = [Message(value, offset, key, list(headers)) for offset, value in enumerate(values, 10)]
-    out = list(batches(found, records, 10))
+    out = list(batches(found, Messages.of(records), 10))
     check_batches(out)
     assert out[-1].next == 10 + len(values)
     return out

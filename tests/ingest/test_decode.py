@@ -1,13 +1,14 @@
 import json
 from datetime import UTC, datetime, timedelta
 
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from source_contract import bodies, check_batches, drain, rows
 
 from ingest import FilesSource
-from ingest._text import split_lines
+from ingest._text import split_column, split_lines
 
 GOOD = '{"time": "2026-01-01T00:00:05Z", "level": "info", "message": "fine"}'
 
@@ -287,3 +288,18 @@ names = st.sampled_from((*LOG_KEYS, *DATA_KEYS, "start", "status"))
 def test_no_json_object_stops_a_batch(tmp_path_factory, records):
     batches = read(tmp_path_factory.mktemp("any"), [json.dumps(record) for record in records])
     assert sum(batch.read for batch in batches) >= len(records)
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.lists(
+        st.lists(st.sampled_from([b"a", b"\n", b"\r\n", "\u00fc".encode(), b"\xff", b"bc"])).map(b"".join), min_size=1
+    )
+)
+def test_values_split_at_once_are_those_split_one_by_one(values):
+    column = pa.array([b"before\n", *values], pa.binary())[1:]
+    lines, counts = split_column(column)
+    expected = [split_lines(value.removesuffix(b"\n")) for value in values]
+    assert lines.text.to_pylist() == [text for one in expected for text in one.text.to_pylist()]
+    assert (counts.tolist() if counts is not None else [1] * len(values)) == [len(one.text) for one in expected]
+    assert list(lines.notes.values()) == [note for one in expected for note in one.notes.values()]
