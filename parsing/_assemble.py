@@ -69,12 +69,13 @@ class Records:
         keep: int,
         headers: Headers,
         starts: Flags,
+        later: Flags,
         number: Ints,
         streams: Sequence["Stream"],
         settings: ParserSettings,
         services: Services,
     ) -> "Records":
-        """Make records of the first `keep` rows; `starts` says which of them begin one."""
+        """Make records of the first `keep` rows; `starts` says which of them begin one, `later` which add nothing."""
         whole = np.count_nonzero(starts) == keep
         first = np.arange(keep) if whole else np.flatnonzero(starts)
         at: Rows = slice(0, keep) if whole else first
@@ -84,7 +85,7 @@ class Records:
         if not whole:
             lines = np.diff(first, append=keep)
             several = np.flatnonzero(lines > 1)
-            joined = _joined(headers.spans("message", slice(0, keep)), first, lines, several)
+            joined = _joined(headers.spans("message", slice(0, keep)), first, lines, several, later)
             bodies = messages.replaced(several, joined)
             tailed[several] = [_has_tail(messages, int(row), text) for row, text in zip(several, joined, strict=True)]
         time_us, inherited = _times(taken, headers, at, number[at], streams)
@@ -116,10 +117,13 @@ def _no_flags(rows: int) -> pa.Array:
     return _NO_FLAGS.slice(0, rows) if rows <= len(_NO_FLAGS) else pa.repeat(False, rows)
 
 
-def _joined(messages: Spans, first: Ints, lines: Ints, several: Ints) -> list[str]:
-    """Return the bodies of records of several lines; `messages`: of all lines (a continuation line is one)."""
+def _joined(messages: Spans, first: Ints, lines: Ints, several: Ints, later: Flags) -> list[str]:
+    """Return the bodies of records of several lines; `messages`: of all lines; `later`: lines that add nothing."""
     spans = zip(first[several].tolist(), lines[several].tolist(), strict=True)
-    return ["\n".join([messages.text(row) for row in range(begin, begin + count)]) for begin, count in spans]
+    return [
+        "\n".join([messages.text(row) for row in range(begin, begin + count) if not later[row]])
+        for begin, count in spans
+    ]
 
 
 def _has_tail(messages: Spans, row: int, body: str) -> bool:

@@ -131,14 +131,16 @@ class Parser:
         rows = rows.combine_chunks() if rows["body"].num_chunks > 1 else rows
         lines, structured = Spans.of(one_chunk(rows["body"])), flags(rows["structured"])
         names, number = self._stream_of(rows)
-        headers, headed, lines = read_rows(rows, lines, structured, names, number, self)
+        headers, headed, lines, parts = read_rows(rows, lines, structured, names, number, self)
         starts, open_end = self._starts(rows, lines, structured, number, headers, headed)
+        starts &= ~parts.later
         keep = rows.num_rows
-        if open_end and not flush:
-            keep = int(np.flatnonzero(starts)[-1])
+        if not flush:
+            keep = int(np.flatnonzero(starts)[-1]) if open_end else keep
+            keep = parts.held_from(keep, starts, ints(rows["offset"]))
         self._held = rows.slice(keep) if keep < rows.num_rows else _NO_LINES
         next = int(rows["offset"][keep].as_py()) if keep < rows.num_rows else self._next
-        parsed = self._emit(rows, keep, names, number, headers, starts[:keep], headed, next)
+        parsed = self._emit(rows, keep, names, number, headers, starts[:keep], headed, parts.later, next)
         return parsed, starts[:keep]
 
     def _nothing(self, next: int) -> Parsed:
@@ -177,6 +179,7 @@ class Parser:
         headers: Headers,
         starts: Flags,
         headed: Flags,
+        later: Flags,
         next: int,
     ) -> Parsed:
         if keep == 0:
@@ -184,7 +187,7 @@ class Parser:
         streams = [self.stream(name) for name in names]
         for one, mine in streams_in(number[:keep], len(names)):
             streams[one].headed = bool(np.count_nonzero(headed[mine]))
-        records = Records.build(rows, keep, headers, starts, number, streams, self.settings, self._services)
+        records = Records.build(rows, keep, headers, starts, later, number, streams, self.settings, self._services)
         self._warn_of_services()
         return self._templated(records, streams, keep, next)
 

@@ -9,6 +9,7 @@ import re2
 from parsing._columns import Flags, Ints, Spans, ints, streams_in
 from parsing._headers import HeaderReader, Headers
 from parsing._jit import Kernels
+from parsing._partial import Partials
 from parsing._structured import read_structured
 
 if TYPE_CHECKING:
@@ -20,15 +21,17 @@ _LOGFMT = re2.compile(r'[A-Za-z_@][\w.@-]*=(?:"(?:[^"\\]|\\.)*"|[^\s"]*)\s+[A-Za
 
 def read_rows(
     rows: pa.Table, lines: Spans, structured: Flags, names: list[str], number: Ints, parser: "Parser"
-) -> tuple[Headers, Flags, Spans]:
-    """Return the headers of all rows, for each whether its stream has shown a header up to it, and the lines.
+) -> tuple[Headers, Flags, Spans, Partials]:
+    """Return the headers of all rows, for each whether its stream has shown a header up to it, the lines, and which of
+    them came in parts.
 
     Of what a container runtime wrote, the line is what it passes on, and the header is that of this line.
     """
     headers = Headers.blank(lines)
-    headed = np.zeros(len(lines), np.bool_)
+    headed, partials = np.zeros((2, len(lines)), np.bool_)
+    parts = Partials(partials)
     if parser.settings.format == "message":
-        return headers, headed, lines
+        return headers, headed, lines, parts
     observed = ints(rows["observed_time"])
     mixed = np.count_nonzero(structured) > 0
     for one, mine in streams_in(number, len(names)):
@@ -38,6 +41,7 @@ def read_rows(
         wrapped = _read_some(stream.raw, lines, raw, observed, headers, leading=True)
         if len(wrapped):
             headers.settle()
+            wrapped = parts.glue(headers, wrapped)
             lines = lines.replaced_by(headers.spans("message", wrapped), wrapped)
             _read_some(stream.inner, lines, wrapped, observed, headers, leading=True)
         if mixed:
@@ -47,7 +51,7 @@ def read_rows(
         if len(raw):
             headed[raw] = np.logical_or.accumulate(headers.matched[raw]) | stream.headed
     headers.settle()
-    return headers, headed, lines
+    return headers, headed, lines, parts
 
 
 def _read_some(reader: HeaderReader, lines: Spans, rows: Ints, observed: Ints, headers: Headers, leading: bool) -> Ints:

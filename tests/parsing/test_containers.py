@@ -66,3 +66,53 @@ def test_both_headers_are_explained(run: Run) -> None:
     text = explain(parser)
     assert "2 header formats" in text
     assert "<level> [<thread>] <component>: <message>" in text
+
+
+def part(second: int, output: str, tag: str, text: str) -> str:
+    return f"2026-01-05T10:11:{second:02}.000000000Z {output} {tag} {text}"
+
+
+PARTS = [
+    part(0, "stdout", "F", "2026-01-05 10:11:00,100 INFO [main] shop.Cart: added 5"),
+    part(1, "stdout", "P", "2026-01-05 10:11:01,100 INFO [main] shop.Cart: added a thing"),
+    part(1, "stdout", "P", " of a long "),
+    part(1, "stderr", "F", "2026-01-05 10:11:01,300 WARN [main] shop.Pay: slow"),
+    part(2, "stderr", "P", "2026-01-05 10:11:02,300 ERROR [main] shop.Pay: fai"),
+    part(2, "stdout", "F", "name"),
+    part(2, "stderr", "F", "led"),
+    part(3, "stderr", "F", "java.lang.Error: no"),
+    part(3, "stderr", "P", "\tat shop.Cart.add("),
+    part(3, "stderr", "F", "Cart.java:12)"),
+    part(4, "stdout", "P", "2026-01-05 10:11:04,100 INFO [main] shop.Cart: no end"),
+]
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 5, 100])
+@pytest.mark.parametrize("offsets", [None, [0, 0, 0, 1, 1, 1, 2, 3, 3, 4, 5]], ids=["lines", "messages"])
+def test_a_line_in_parts_is_one_whatever_the_batches(run: Run, size: int, offsets: list[int] | None) -> None:
+    """Of files, and of messages of one or more lines, which batches do not take apart."""
+    size = size if offsets is None or size == 3 else 100
+    parsed = run(PARTS, size, service=None, offsets=offsets)
+    found = [row for part in parsed for row in part.logs.to_pylist()]
+    trace = "java.lang.Error: no\n\tat shop.Cart.add(Cart.java:12)"
+    assert [row["body"] for row in found] == [
+        "added 5",
+        "added a thing of a long name",
+        "slow",
+        *(["failed", trace] if offsets else [f"failed\n{trace}"]),  # messages of several lines stand alone
+        "no end",
+    ]
+    assert [row["severity_text"] for row in found][:4] == ["INFO", "INFO", "WARN", "ERROR"]
+    assert [row["line"] for row in found][:4] == [1, 2, 4, 5]
+    assert sum(part.logs.num_rows + part.joined for part in parsed) == len(PARTS)
+
+
+@pytest.mark.parametrize("size", [70, 5000])
+def test_parts_that_never_end_wait_for_so_many_lines_only(run: Run, size: int) -> None:
+    lines = [part(0, "stdout", "P", "never "), *(part(1, "stderr", "F", f"item {n} sold") for n in range(600))]
+    lines += [part(2, "stdout", "F", "ended"), *(part(3, "stdout", "P", "y" * 10_000) for n in range(250))]
+    parser = Parser(ParserSettings())
+    bodies = [row["body"] for part in run(lines, size, parser, service=None) for row in part.logs.to_pylist()]
+    assert bodies[0] == "never "
+    assert bodies[601] == "ended"
+    assert [len(body) for body in bodies[602:]] == [1_040_000, 1_040_000, 420_000]
