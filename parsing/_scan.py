@@ -16,7 +16,7 @@ from parsing._jit import compiled
 
 T = TypeVar("T")
 
-_LITERAL, _AT, _SEPARATOR, _FLAG = 1, 2, 4, 8
+_LITERAL, _AT, _SEPARATOR, _FLAG, _SLASHES = 1, 2, 4, 8, 16
 _MOST_VALUE, _MOST_URL, _MOST_DOMAIN = 64, 512, 255
 
 
@@ -44,16 +44,15 @@ _NAMES_END[list(b" \"'\\")] = True
 _PLAIN_TEXT, _PLAIN_BEGIN = _packed(_secrets.NOT_SECRET)
 _UNIT_TEXT, _UNIT_BEGIN = _packed(_secrets.NOT_DOMAINS)
 
-_ROLE = np.zeros(256, np.uint8)
-_PAIR = np.zeros(65536, np.bool_)  # by the byte before an anchor and the anchor
+_ROLE = np.zeros((256, 256), np.uint8)  # by a byte and the one after it, which has the role
 for _text, _anchor, _, _ in _secrets.LITERALS:
-    _ROLE[ord(_text[_anchor])] |= _LITERAL
-    _PAIR[256 * ord(_text[_anchor - 1]) + ord(_text[_anchor]) if _anchor else np.arange(256) * 256 + ord(_text[0])] = (
-        True
-    )
-_ROLE[ord("@")] |= _AT
-_ROLE[list(b":=>")] |= _SEPARATOR
-_ROLE[ord("-")] |= _FLAG
+    _ROLE[ord(_text[_anchor - 1]), ord(_text[_anchor])] |= _LITERAL
+_ROLE[:, ord("@")] |= _AT
+for _byte in b":=>":
+    _ROLE[_NAMES_END, _byte] |= _SEPARATOR
+_ROLE[ord("-"), ord("-")] |= _FLAG
+_ROLE[ord("/"), ord("/")] |= _SLASHES
+_ROLE = _ROLE.ravel()
 
 _LOWER = np.arange(256, dtype=np.uint8)
 _LOWER[65:91] += 32
@@ -352,20 +351,19 @@ def _long_numbers(data, begin, end):  # type: ignore[no-untyped-def]
 def _look(data, begin, i, end, role, url):  # type: ignore[no-untyped-def]
     """Return (bits of what stands around data[i], which has a role; where the user of the last URL begins)."""
     bits = 0
-    if role & _LITERAL and (i == begin or _PAIR[256 * np.int64(data[i - 1]) + data[i]]):
+    if role & _LITERAL:
         bits |= _literal(data, begin, i, end)
-    if role & _SEPARATOR and i > begin:
-        if data[i] == 58 and i + 2 < end and data[i + 1] == 47 and data[i + 2] == 47:
-            url = i + 3
-        elif _NAMES_END[data[i - 1]]:
-            bits |= _field(data, begin, i, end)
+    if role & _SEPARATOR:
+        bits |= _field(data, begin, i, end)
     elif role & _AT:
         bits |= _address(data, begin, i, end)
         if url > begin and _has_login(data, url, i):
             bits |= _secrets.URL
         url = begin
-    elif role & _FLAG and i > begin and data[i - 1] == 45:
+    elif role & _FLAG:
         bits |= _flag(data, i + 1, end)
+    elif role & _SLASHES and i - begin > 1 and data[i - 2] == 58:
+        url = i + 1
     return bits, url
 
 
@@ -374,9 +372,11 @@ def scan(data, begins, ends, out):  # type: ignore[no-untyped-def]
     """Set out[i] to the bits (`_secrets`) of what the text data[begins[i]:ends[i]] may hold."""
     for row in range(begins.size):
         begin, end = begins[row], ends[row]
-        bits, url = 0, begin
+        bits, url, before = 0, begin, np.uint64(0)
         for i in range(np.uint64(begin), np.uint64(end)):  # unsigned: no check for places counted from the end
-            role = _ROLE[data[i]]
+            byte = np.uint64(data[i])
+            role = _ROLE[before << np.uint64(8) | byte]
+            before = byte
             if role != 0:
                 more, url = _look(data, begin, np.int64(i), end, role, url)
                 bits |= more

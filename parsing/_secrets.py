@@ -52,17 +52,17 @@ NOT_DOMAINS = (
 LITERALS: tuple[tuple[str, int, int, int], ...] = (
     ("PRIVATE KEY", 3, 0, PRIVATE_KEY),
     ("eyJ", 2, 12, JWT),
-    *((word, 0, 4, TOKEN) for word in ("bearer ", "Bearer ", "BEARER ")),
+    *((word, 1, 4, TOKEN) for word in ("bearer ", "Bearer ", "BEARER ")),
     ("AKIA", 1, 16, API_KEY),
     ("ASIA", 1, 16, API_KEY),
     ("AIza", 3, 35, API_KEY),
-    ("ya29.", 0, 20, API_KEY),
+    ("ya29.", 2, 20, API_KEY),
     ("GOCSPX-", 5, 20, API_KEY),
     *((f"gh{kind}_", 3, 36, API_KEY) for kind in "pousr"),
     ("github_pat_", 10, 22, API_KEY),
     ("glpat-", 5, 20, API_KEY),
     *((f"xox{kind}-", 2, 10, API_KEY) for kind in "abeoprs"),
-    ("xapp-", 0, 10, API_KEY),
+    ("xapp-", 1, 10, API_KEY),
     ("hooks.slack.com/services/T", 3, 10, API_KEY),
     *((f"{kind}k_{mode}_", 7, 16, API_KEY) for kind in "sr" for mode in ("live", "test")),
     ("whsec_", 5, 16, API_KEY),
@@ -71,11 +71,11 @@ LITERALS: tuple[tuple[str, int, int, int], ...] = (
     ("hf_", 2, 30, API_KEY),
     *((f"do{kind}_v1_", 6, 64, API_KEY) for kind in "opr"),
     ("SG.", 1, 32, API_KEY),
-    (":AA", 0, 33, API_KEY),
+    (":AA", 2, 33, API_KEY),
     ("shpat_", 5, 32, API_KEY),
     ("shpss_", 5, 32, API_KEY),
 )
-"""(text, place of its rarest character, characters of a word that must follow, bit)."""
+"""(text, place after its first character that ends its rarest two, characters of a word that must follow, bit)."""
 
 
 @dataclass(frozen=True)
