@@ -159,7 +159,8 @@ def _cut(logs: _Logs, spans: pa.Table, at: int | None) -> tuple[pa.Table, pa.Tab
     anchor = 0 if at is None else at
     start = anchor + (int(ends.min()) - anchor) // WIDTH_US * WIDTH_US
     end = anchor + ((int(ends.max()) - anchor) // WIDTH_US + 1) * WIDTH_US
-    rows = windows.Rows(logs.rows, WINDOW_METRICS.empty_table(), spans)
+    counts = windows.count_logs(logs.rows, start, WIDTH_US)
+    rows = windows.Rows(counts, WINDOW_METRICS.empty_table(), spans)
     found = []
     for window, counts in windows.cut(rows, start, end, WIDTH_US, logs.canonical):
         found.append(window)

@@ -137,7 +137,7 @@ class Correlator:
         scan = self._reader.scan
         spans = scan("spans", _SPAN_COLUMNS, start - MAX_SPAN_US, end, where="NOT late")
         return windows.Rows(
-            scan("logs", ["time", "service", "template_id", "severity_number"], start, end, where="NOT late"),
+            windows.read_counts(self._reader, start, end, self._width),
             scan("metrics", ["time", "service", "metric", "value"], start, end, where="NOT late"),
             spans,
         )
@@ -227,11 +227,11 @@ class Correlator:
         """
         self._learn_examples()
         texts = dict(self._examples)
-        columns = ["time", "template_id", "body", "source", "partition", "offset"]
+        newest = '(time, source, "partition", "offset")'
+        wanted = {"template_id": "template_id", "newest": f"max({newest})", "body": f"arg_max(body, {newest})"}
         where = f"NOT late AND severity_number >= {_WARN}"
-        recent = self._reader.scan("logs", columns, onset - 3 * self._width, now, where=where)
-        order = [(name, "ascending") for name in ("time", "source", "partition", "offset")]
-        for row in recent.sort_by(order).select(["template_id", "body"]).to_pylist():
+        found = self._reader.aggregate("logs", wanted, onset - 3 * self._width, now, where)
+        for row in sorted(found.to_pylist() if found else [], key=lambda row: tuple(row["newest"].values())):
             texts[self._counted_as(row["template_id"])] = row["body"]
         return texts
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -12,19 +13,23 @@ import telemetry
 from faultline.worker import MAX_SPAN_US
 from telemetry import Window
 
+if TYPE_CHECKING:
+    from storage import Reader
+
 Ints = npt.NDArray[np.int64]
 Calls = dict[tuple[str, str], float]
 Canonical = Mapping[int, tuple[int, int]]
-"""Template id -> the id it is counted under, and from when on (us since the epoch): a template that generalised goes on
-with the count of the one it came from."""
+"""Template id -> the id it is counted under, and from which window on (its start, us since the epoch): a template that
+generalised goes on with the count of the one it came from."""
 
 
 @dataclass(frozen=True)
 class Rows:
     """Non-late rows of a range of event time, as the store holds them.
 
-    `logs`: time, service, template_id, severity_number. `metrics`: time, service, metric, value. `spans`: all span
-    columns but attributes and origin, chosen by their end, and those of the minutes before for their parents' sake.
+    `logs`: how many of each window (WINDOW_LOGS), under the template ids they are stored with. `metrics`: time,
+    service, metric, value. `spans`: all span columns but attributes and origin, chosen by their end, and those of the
+    minutes before for their parents' sake.
     """
 
     logs: pa.Table
@@ -38,7 +43,7 @@ def cut(rows: Rows, start: int, end: int, width: int, canonical: Canonical) -> I
     `canonical` maps a template id to the id it is counted under, and to the time (us) from which on.
     """
     metrics = _metric_windows(rows.metrics)
-    logs = _log_windows(rows.logs, start, width, canonical)
+    logs = _log_windows(rows.logs, canonical)
     spans, calls = _span_windows(rows.spans, start, end, width)
     edges = np.arange(start, end + 1, width, dtype=np.int64)
     metric_at, log_at, span_at, call_at = (
@@ -73,22 +78,37 @@ def _metric_windows(metrics: pa.Table) -> pa.Table:
     return ordered.select(telemetry.WINDOW_METRICS.names).cast(telemetry.WINDOW_METRICS)
 
 
-def _log_windows(logs: pa.Table, start: int, width: int, canonical: Canonical) -> pa.Table:
-    """Count log rows by window, service, canonical template and severity."""
-    times = _us(logs["time"])
-    begins = _window_of(times, start, width)
-    ids = _canonical_ids(logs["template_id"], times, canonical)
-    keyed = pa.table(
-        {
-            "time": pa.array(begins).cast(telemetry.TIME),
-            "service": logs["service"],
-            "template_id": ids,
-            "severity_number": logs["severity_number"],
-        }
-    )
-    keys = keyed.column_names
-    sums = keyed.group_by(keys).aggregate([([], "count_all")]).rename_columns([*keys, "count"])
-    return sums.sort_by([(key, "ascending") for key in keys]).cast(telemetry.WINDOW_LOGS)
+_LOG_KEYS = ["time", "service", "template_id", "severity_number"]
+
+
+def read_counts(reader: "Reader", start: int, end: int, width: int) -> pa.Table:
+    """Return WINDOW_LOGS counts of the rows of [start, end) in a store that are not late, added up where they are read.
+
+    Raises QueryError.
+    """
+    window = f"make_timestamptz(epoch_us(time) - (epoch_us(time) - {start}) % {width})"
+    keys = {"time": window, **{name: name for name in _LOG_KEYS[1:]}}
+    found = reader.aggregate("logs", {**keys, "count": "count(*)"}, start, end, where="NOT late")
+    schema = telemetry.WINDOW_LOGS
+    return schema.empty_table() if found is None else found.select(schema.names).cast(schema)
+
+
+def count_logs(logs: pa.Table, start: int, width: int) -> pa.Table:
+    """Return WINDOW_LOGS counts of log rows; windows are `width` us long and begin at `start`."""
+    begins = pa.array(_window_of(_us(logs["time"]), start, width)).cast(telemetry.TIME)
+    keyed = pa.table([begins, *(logs[name] for name in _LOG_KEYS[1:])], names=_LOG_KEYS)
+    sums = keyed.group_by(_LOG_KEYS).aggregate([([], "count_all")]).rename_columns([*_LOG_KEYS, "count"])
+    return sums.select(telemetry.WINDOW_LOGS.names).cast(telemetry.WINDOW_LOGS)
+
+
+def _log_windows(counts: pa.Table, canonical: Canonical) -> pa.Table:
+    """Add counts up by window, service, canonical template and severity."""
+    ids = _canonical_ids(counts["template_id"], _us(counts["time"]), canonical)
+    place = counts.schema.get_field_index("template_id")
+    keyed = counts.set_column(place, counts.schema.field(place), pa.array(ids))
+    sums = keyed.group_by(_LOG_KEYS).aggregate([("count", "sum")]).rename_columns([*_LOG_KEYS, "count"])
+    ordered = sums.sort_by([(key, "ascending") for key in _LOG_KEYS])
+    return ordered.select(telemetry.WINDOW_LOGS.names).cast(telemetry.WINDOW_LOGS)
 
 
 def _canonical_ids(ids: pa.ChunkedArray, times: Ints, canonical: Canonical) -> Ints:

@@ -44,15 +44,15 @@ _NAMES_END[list(b" \"'\\")] = True
 _PLAIN_TEXT, _PLAIN_BEGIN = _packed(_secrets.NOT_SECRET)
 _UNIT_TEXT, _UNIT_BEGIN = _packed(_secrets.NOT_DOMAINS)
 
-_ROLE = np.zeros((256, 256), np.uint8)  # by a byte and the one after it, which has the role
+_roles = np.zeros((256, 256), np.uint8)
 for _text, _anchor, _, _ in _secrets.LITERALS:
-    _ROLE[ord(_text[_anchor - 1]), ord(_text[_anchor])] |= _LITERAL
-_ROLE[:, ord("@")] |= _AT
+    _roles[ord(_text[_anchor - 1]), ord(_text[_anchor])] |= _LITERAL
+_roles[:, ord("@")] |= _AT
 for _byte in b":=>":
-    _ROLE[_NAMES_END, _byte] |= _SEPARATOR
-_ROLE[ord("-"), ord("-")] |= _FLAG
-_ROLE[ord("/"), ord("/")] |= _SLASHES
-_ROLE = _ROLE.ravel()
+    _roles[_NAMES_END, _byte] |= _SEPARATOR
+_roles[ord("-"), ord("-")] |= _FLAG
+_roles[ord("/"), ord("/")] |= _SLASHES
+_ROLE = _roles.ravel()  # by a byte and the one after it, which has the role
 
 _LOWER = np.arange(256, dtype=np.uint8)
 _LOWER[65:91] += 32

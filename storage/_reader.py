@@ -126,8 +126,31 @@ class Reader:
         """
         with self._lock:
             self.refresh()
+            schema = telemetry.TABLES[table]
+            wanted = pa.schema([schema.field(column) for column in columns])
+            select = ", ".join(_name(column) for column in columns)
+            found = self._again_if_vacuumed(
+                lambda: self._scan(table, select, since_us, until_us, where, params, lineage)
+            )
+            return wanted.empty_table() if found is None else found.cast(wanted)
+
+    def aggregate(
+        self,
+        table: str,
+        expressions: Mapping[str, str],
+        since_us: int | None = None,
+        until_us: int | None = None,
+        where: str | None = None,
+    ) -> pa.Table | None:
+        """Return trusted SQL expressions, by name, over the rows that `scan` would find; None if no file has any.
+
+        Some of them are aggregates; the others are what rows are grouped by. Raises QueryError as `query` does.
+        """
+        select = ", ".join(f"{sql} AS {_name(name)}" for name, sql in expressions.items())
+        with self._lock:
+            self.refresh()
             return self._again_if_vacuumed(
-                lambda: self._scan(table, columns, since_us, until_us, where, params, lineage)
+                lambda: self._scan(table, select, since_us, until_us, where, (), False, "GROUP BY ALL")
             )
 
     def edits(self) -> tuple[list[Edit], Meaning]:
@@ -166,20 +189,19 @@ class Reader:
     def _scan(
         self,
         table: str,
-        columns: Sequence[str],
+        select: str,
         since_us: int | None,
         until_us: int | None,
         where: str | None,
         params: Sequence[Any],
         lineage: bool,
-    ) -> pa.Table:
-        schema = telemetry.TABLES[table]
-        wanted = pa.schema([schema.field(column) for column in columns])
+        group: str = "",
+    ) -> pa.Table | None:
         files = self._handles[table].files().overlapping(since_us, until_us)
         if not files:
-            return wanted.empty_table()
+            return None
         rows = _views.source(table, files)
-        if lineage and "template_id" in schema.names:
+        if lineage and "template_id" in telemetry.TABLES[table].names:
             self._renew_views()
             splits = bool(self._meaning and self._meaning.splits)
             rows = f"({_views.with_lineage(table, rows, splits)})"
@@ -188,9 +210,9 @@ class Reader:
             f"{TIME_COLUMNS[table]} {sign} make_timestamptz(?)" for sign, us in limits.items() if us is not None
         ]
         conditions += [f"({where})"] if where else []
-        sql = f"SELECT {', '.join(_name(column) for column in columns)} FROM {rows}"  # noqa: S608 - our own names
+        sql = f"SELECT {select} FROM {rows}"  # noqa: S608 - our own names
         sql += f" WHERE {' AND '.join(conditions)}" if conditions else ""
-        return self._run(sql, [us for us in limits.values() if us is not None] + list(params)).cast(wanted)
+        return self._run(f"{sql} {group}", [us for us in limits.values() if us is not None] + list(params))
 
     def _run(self, sql: str, params: Params) -> pa.Table:
         with self._connection.cursor() as cursor, self._limits(cursor):

@@ -6,7 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import telemetry
-from faultline.windows import Rows, cut
+from faultline.windows import Rows, count_logs, cut, read_counts
+from storage import Move, Store
+from telemetry import Partition
 
 S = 1_000_000
 SPAN_COLUMNS = ["time", "duration_us", "trace_id", "span_id", "parent_span_id", "service", "operation", "status"]
@@ -16,7 +18,7 @@ LOG_SCHEMA = pa.schema([telemetry.LOGS.field(n) for n in ("time", "service", "te
 
 def rows(logs: list[dict] = (), metrics: list[dict] = (), spans: list[dict] = ()) -> Rows:
     return Rows(
-        pa.Table.from_pylist(list(logs), LOG_SCHEMA),
+        count_logs(pa.Table.from_pylist(list(logs), LOG_SCHEMA), 0, 10 * S),
         pa.Table.from_pylist(list(metrics), telemetry.WINDOW_METRICS),
         pa.Table.from_pylist(list(spans), SPAN_SCHEMA),
     )
@@ -49,6 +51,32 @@ def test_a_template_is_counted_as_another_from_the_time_on_it_generalised():
     given_rows = rows(logs=[{"time": t * S, **log, "template_id": 8} for t in (1, 11, 21)])
     windows = [window for window, _ in cut(given_rows, 0, 30 * S, 10 * S, {8: (7, 10 * S)})]
     assert [w.logs["template_id"].to_pylist() for w in windows] == [[8], [7], [7]]
+
+
+def test_rows_are_counted_in_the_store_as_they_are_outside_and_late_ones_are_not(tmp_path):
+    times = [0, 10 * S - 1, 10 * S, 35 * S, 59 * S, 60 * S]
+    plain = {"observed_time": 0, "body": "x", "params": [], "source": "a", "partition": 0, "line": 1, "late": False}
+    logs = [
+        {
+            **plain,
+            "time": t,
+            "offset": i,
+            "service": "ab"[i % 2],
+            "template_id": i % 3,
+            "severity_number": [None, 9][i % 2],
+        }
+        for i, t in enumerate(times)
+    ]
+    logs.append({**logs[2], "offset": len(logs), "late": True})
+    table = pa.Table.from_pylist(logs, telemetry.LOGS)
+    store = Store.open(tmp_path)
+    store.writer().commit({"logs": table}, [Move.of(Partition("app", "a"), 0, len(logs))])
+    with store.reader() as reader:
+        counted = read_counts(reader, 0, 60 * S, 10 * S)
+        assert read_counts(reader, 100 * S, 200 * S, 10 * S).num_rows == 0
+    expected = count_logs(table.slice(0, 5), 0, 10 * S)
+    order = [(name, "ascending") for name in counted.column_names]
+    assert counted.sort_by(order).equals(expected.sort_by(order))
 
 
 def test_own_time_leaves_out_what_overlapping_children_cover():
