@@ -15,10 +15,10 @@ import numpy as np
 import orjson
 import pyarrow as pa
 
-from faultline import counters, windows
+from faultline import windows
 from faultline.watermarks import earliest
 from faultline.worker import MAX_SPAN_US
-from telemetry import WINDOW_METRICS, CorruptState, EvidenceError, Window
+from telemetry import CorruptState, EvidenceError, Window
 
 if TYPE_CHECKING:
     from detection import IncidentUpdate, Outcome
@@ -138,9 +138,8 @@ class Correlator:
         spans = scan("spans", _SPAN_COLUMNS, start - MAX_SPAN_US, end, where="NOT late")
         return windows.Rows(
             windows.read_counts(self._reader, start, end, self._width),
-            scan("metrics", WINDOW_METRICS.names, start, end, where="NOT late AND cumulative IS NOT TRUE"),
+            scan("metrics", ["time", "service", "metric", "value"], start, end, where="NOT late"),
             spans,
-            scan("metrics", counters.COLUMNS, start - counters.GAP_US, end, where="NOT late AND cumulative"),
         )
 
     def _follow_lineage(self, start: int, end: int) -> None:
@@ -241,7 +240,7 @@ class Correlator:
         wanted = {i for window in self._history for i in window.logs["template_id"].to_pylist()}
         if wanted <= self._examples.keys():
             return
-        sql = """SELECT template_id, arg_min(example, (first_seen, source, "partition", "offset")) AS body
+        sql = """SELECT template_id, arg_min(example, (first_seen, source, "partition", service, "offset")) AS body
                  FROM raw_templates GROUP BY template_id"""
         rows = self._reader.query(sql)
         first = dict(zip(rows["template_id"].to_pylist(), rows["body"].to_pylist(), strict=True))

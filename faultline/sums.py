@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 import telemetry
 
@@ -35,19 +36,26 @@ def log_counts(logs: pa.Table) -> pa.Table:
 
 
 def template_deltas(logs: pa.Table, definitions: pa.Table) -> pa.Table:
-    """Return TEMPLATES deltas: what `logs` adds to each template that `definitions` gives the text of."""
+    """Return TEMPLATES deltas: what `logs` adds to each template that `definitions` gives the text of.
+
+    The example is of the earliest record, however the rows are spread over commits.
+    """
     keys = ["template_id", "service", "source", "partition"]
     sums = logs.group_by(keys).aggregate([("time", "min"), ("time", "max"), ("offset", "count"), ("offset", "max")])
-    texts = definitions.group_by(["template_id"], use_threads=False).aggregate(
-        [("template", "last"), ("example", "first")]
+    texts = (
+        definitions.filter(pc.greater(definitions["count"], 0))
+        .select([*keys, "template", "example", "first_seen"])
+        .sort_by("first_seen")
+        .group_by(keys, use_threads=False)
+        .aggregate([("template", "first"), ("example", "first")])
     )
-    joined = sums.join(texts, "template_id", join_type="inner")
+    joined = sums.join(texts, keys, join_type="inner")
     names = {
         "first_seen": "time_min",
         "last_seen": "time_max",
         "count": "offset_count",
         "offset": "offset_max",
-        "template": "template_last",
+        "template": "template_first",
         "example": "example_first",
     }
     return _shape(joined, telemetry.TEMPLATES, names)

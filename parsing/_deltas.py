@@ -79,16 +79,13 @@ def _texts(shares: Sequence[tuple["Stream", Rows]], number: Ints, rows: Ints) ->
 
 
 def with_targets(templates: pa.Table, logs: pa.Table, lineage: list[dict[str, Any]]) -> pa.Table:
-    """Add a row of count 0 for each template that a rule leads to but no record of this call has."""
-    known = set(templates["template_id"].to_pylist())
+    """Add a row of count 0 for each rule, as the template it leads to may have no record yet."""
     rows = []
     for rule in lineage:
-        if rule["to_id"] not in known:
-            known.add(rule["to_id"])
-            record = logs.slice(rule["row"], 1).select(["service", "time", "body", "source", "partition", "offset"])
-            one = record.to_pylist()[0]
-            body = one.pop("body")[:_EXAMPLE]
-            seen = one.pop("time")
-            counts = {"first_seen": seen, "last_seen": seen, "count": 0, "example": body}
-            rows.append({"template_id": rule["to_id"], "template": rule["template"], **counts, **one})
+        record = logs.slice(rule["row"], 1).select(["service", "time", "body", "source", "partition", "offset"])
+        one = record.to_pylist()[0]
+        body = one.pop("body")[:_EXAMPLE]
+        seen = one.pop("time")
+        counts = {"first_seen": seen, "last_seen": seen, "count": 0, "example": body}
+        rows.append({"template_id": rule["to_id"], "template": rule["template"], **counts, **one})
     return pa.concat_tables([templates, pa.Table.from_pylist(rows, TEMPLATES)]) if rows else templates

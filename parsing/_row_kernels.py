@@ -16,14 +16,6 @@ def text_places(offsets, first, begins, ends):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def headed_rows(matched, structured, stream, known, headed):  # type: ignore[no-untyped-def]
-    """Set headed[row] where its stream has shown a raw line with a header up to it; `known`: streams that have."""
-    for row in range(matched.size):
-        known[stream[row]] |= matched[row] and not structured[row]
-        headed[row] = known[stream[row]]
-
-
-@compiled
 def inherit(us, known, stream, observed, last, inherited):  # type: ignore[no-untyped-def]
     """Set the time of each row that has none of its own to that of the row before it in its stream, or `observed`.
 
@@ -41,10 +33,10 @@ def inherit(us, known, stream, observed, last, inherited):  # type: ignore[no-un
 
 @compiled
 def summarise(keys, ids, time, offsets, begins, ends, out):  # type: ignore[no-untyped-def]
-    """Summarise rows by key; return how many distinct keys there are, and the bytes of the longest first text.
+    """Summarise rows by key; return how many distinct keys there are, and the bytes of the longest of their texts.
 
-    Group g, in order of first appearance, is out[:, g]: its first row, where the text of that row begins and ends, and
-    the id, earliest and latest time, number of rows, and offset of the last row. Keys are not negative.
+    Group g, in order of first appearance, is out[:, g]: its first row, where the text of its earliest row begins and
+    ends, and the id, earliest and latest time, number of rows, and offset of the last row. Keys are not negative.
     """
     size = 4
     while size < 2 * keys.size:
@@ -67,7 +59,9 @@ def summarise(keys, ids, time, offsets, begins, ends, out):  # type: ignore[no-u
             longest = max(longest, ends[row] - begins[row])
             count += 1
         g = places[at]
-        out[4, g] = min(out[4, g], time[row])
+        if time[row] < out[4, g]:
+            out[1, g], out[2, g], out[4, g] = begins[row], ends[row], time[row]
+            longest = max(longest, ends[row] - begins[row])
         out[5, g] = max(out[5, g], time[row])
         out[6, g] += 1
         out[7, g] = offsets[row]
