@@ -8,7 +8,7 @@ from pathlib import Path
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request, WebSocket, sync_playwright
 
 SHOTS = Path(__file__).parents[1] / "artefacts" / "dashboard"
-TIMEOUT_MS = 30_000
+TIMEOUT_MS = 60_000
 _FLAGS = [
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),

@@ -1,4 +1,4 @@
-"""A soak: numbered telemetry into a real broker, workers that die all the time, and a check of every number."""
+"""A soak's chaos, and its checks: every record sent is looked for, and all results are those of a calm run."""
 
 import random
 import threading
@@ -6,153 +6,98 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
-import orjson
+import pyarrow as pa
+from contents import tables
 from crew import Crew
+from soak_input import Sent
 
-from storage import Store
+from storage import Reader, Store
 
-START_US = 1_767_600_000_000_000  # 2026-01-05 08:00 UTC
-TOPICS = ("logs", "metrics", "spans")
-A_MESSAGE = 50
-STEP_US = 2_000  # event time between two records
 ZOMBIE = "zombie"
-_TEXTS = ("order {} accepted", "payment of order {} took 12 ms", "cache miss for key k{}", "retrying order {} now")
-
-
-class Producer(threading.Thread):
-    """Sends numbered log lines, and a metric point and a span for each tenth of them, until told to stop.
-
-    Number n has event time n * STEP_US, so that the input does not depend on how fast it is sent.
-    """
-
-    def __init__(self, servers: str, topics: tuple[str, ...], partitions: int, rate: int) -> None:
-        super().__init__(daemon=True)
-        self._servers, self._topics, self._partitions, self._rate = servers, topics, partitions, rate
-        self._halt = threading.Event()
-        self.lines = 0
-        self.error: BaseException | None = None
-
-    def run(self) -> None:
-        """Send at the given rate (lines a second)."""
-        from kafka import KafkaProducer
-
-        options = {"acks": "all", "linger_ms": 5, "delivery_timeout_ms": 600_000, "compression_type": "lz4"}
-        try:
-            producer = KafkaProducer(bootstrap_servers=self._servers, **options)
-            began, sent = time.monotonic(), []
-            while not self._halt.is_set():
-                sent += self._send(producer, self.lines)
-                self.lines += A_MESSAGE
-                time.sleep(max(0.0, self.lines / self._rate - (time.monotonic() - began)))
-                if len(sent) >= 2000:
-                    for future in sent:
-                        future.get(600)
-                    sent.clear()
-            for future in sent:
-                future.get(600)
-            producer.close()
-        except BaseException as error:
-            self.error = error
-
-    def _send(self, producer: Any, first: int) -> list[Any]:
-        partition = first // A_MESSAGE % self._partitions
-        numbers = range(first, first + A_MESSAGE)
-        points, spans = [[make(n) for n in numbers if n % 10 == 0] for make in (_point, _span)]
-        values = (b"\n".join(map(_line, numbers)), b"\n".join(points), b"\n".join(spans))
-        return [
-            producer.send(topic, value, partition=partition, key=b"shop")
-            for topic, value in zip(self._topics, values, strict=True)
-        ]
-
-    def stop(self) -> None:
-        """Stop, and make sure that all that was sent has arrived. Raises what sending raised."""
-        self._halt.set()
-        self.join()
-        if self.error is not None:
-            raise self.error
-
-
-def _time(n: int) -> str:
-    return datetime.fromtimestamp((START_US + n * STEP_US) / 1e6, UTC).isoformat(timespec="milliseconds")
-
-
-def _line(n: int) -> bytes:
-    text = _TEXTS[n * 7919 % 13 % len(_TEXTS)].format(n)
-    return f"{_time(n).replace('+00:00', 'Z')} {'ERROR' if n % 97 == 0 else 'INFO'} shop.Cart - {text}".encode()
-
-
-def _point(n: int) -> bytes:
-    return orjson.dumps({"time": _time(n), "service": "shop", "metrics": {"orders": n}})
-
-
-def _span(n: int) -> bytes:
-    span = {
-        "trace_id": f"{n + 1:032x}",
-        "span_id": f"{n + 1:016x}",
-        "service": "shop",
-        "operation": "add",
-        "status": "ok",
-    }
-    return orjson.dumps({"time": _time(n), "duration_us": 900, **span})
 
 
 @dataclass
 class Found:
-    """What a store lacks of, and has too often of, the numbers sent; by table."""
+    """What a store lacks of what was sent, has too often, and has although nobody sent it; by table."""
 
-    lost: dict[str, int] = field(default_factory=dict)
-    doubled: dict[str, int] = field(default_factory=dict)
+    lost: Counter[str] = field(default_factory=Counter)
+    doubled: Counter[str] = field(default_factory=Counter)
+    strange: Counter[str] = field(default_factory=Counter)
 
     @property
     def nothing(self) -> bool:
-        """Whether all is there once."""
-        return not any(self.lost.values()) and not any(self.doubled.values())
+        """Whether all is there once, and nothing else."""
+        return not any((self.lost.total(), self.doubled.total(), self.strange.total()))
+
+    def __str__(self) -> str:
+        return "; ".join(f"{name} {dict(+count) or 0}" for name, count in vars(self).items())
 
 
-_NUMBERS = {
-    "logs": "regexp_extract(body, '(\\d+)', 1)::BIGINT",
-    "metrics": "value::BIGINT",
-    "spans": "('0x' || span_id)::BIGINT - 1",
+_WHERE = 'concat_ws(\'/\', "partition", "offset"'
+_IDS = {
+    "logs": f"{_WHERE}, line, CASE service WHEN 'till' THEN regexp_extract(body, '(\\d+)', 1) ELSE '' END)",
+    "metrics": f"{_WHERE}, service, metric, value)",
+    "spans": f"{_WHERE}, span_id)",
+    "dead_letters": f"concat(regexp_extract(source, '(logs|metrics|spans)', 1), '/', {_WHERE}))",
 }
+_SUMS = {
+    "log_counts": (
+        "SELECT minute, service, severity_number, template_id, sum(count) AS n FROM raw_log_counts GROUP BY ALL",
+        """SELECT date_trunc('minute', time) AS minute, service, severity_number, template_id, count(*) AS n
+           FROM raw_logs GROUP BY ALL""",
+    ),
+    "templates": (
+        "SELECT template_id, service, sum(count) AS n FROM raw_templates GROUP BY ALL",
+        "SELECT template_id, service, count(*) AS n FROM raw_logs GROUP BY ALL",
+    ),
+}
+_LEDGER = """SELECT sum(read)::BIGINT AS read, sum(stored + joined + dead_lettered + filtered)::BIGINT AS kept FROM
+             (SELECT app_id, arg_max(COLUMNS(* EXCLUDE (app_id)), next) FROM raw_ledger GROUP BY app_id)"""
 
 
-def compare(store: Path, lines: int) -> Found:
-    """Look for every number sent in every table; sums count as many rows as they must."""
+def compare(store: Path, sent: Sent) -> Found:
+    """Look for every record sent in every table; sums must count the rows there are, and the ledger all units."""
     found = Found()
-    with Store.open(store, create=False).reader("2GiB", 600) as reader:
-        for table, number in _NUMBERS.items():
-            rows = reader.query(f"SELECT {number} AS n, count(*) AS times FROM raw_{table} GROUP BY n")
-            times = Counter(dict(zip(rows["n"].to_pylist(), rows["times"].to_pylist(), strict=True)))
-            sent = range(0, lines, 1 if table == "logs" else 10)
-            found.lost[table] = sum(n not in times for n in sent)
-            found.doubled[table] = sum(times.values()) - len(times)
-            assert times.keys() <= set(sent), f"{table} holds what nobody sent"
-        for table in ("log_counts", "templates"):
-            total = reader.query(f"SELECT coalesce(sum(count), 0)::BIGINT AS n FROM raw_{table}")["n"][0].as_py()
-            found.lost[table], found.doubled[table] = max(0, lines - total), max(0, total - lines)
-        ledger = "SELECT sum(read) AS read, sum(stored) AS stored FROM (SELECT max(read) AS read, max(stored) AS stored"
-        totals = reader.query(f"{ledger} FROM raw_ledger GROUP BY app_id)").to_pylist()[0]
-        assert totals["read"] == totals["stored"] or not found.nothing, totals
-        found.lost["ledger"] = max(0, lines + 2 * len(range(0, lines, 10)) - int(totals["read"]))
+    with Store.open(store, create=False).reader("4GiB", 600) as reader:
+        for table, number in _IDS.items():
+            _compare_ids(found, table, reader.query(f"SELECT {number} AS id FROM raw_{table}"), sent.ids[table])
+        for table, (sums, rows) in _SUMS.items():
+            _compare_sums(found, table, _counts(reader, sums), _counts(reader, rows))
+        totals = reader.query(_LEDGER).to_pylist()[0]
+    _compare_sums(found, "ledger", Counter(n=totals["kept"]), Counter(n=totals["read"]))
+    _compare_sums(found, "ledger", Counter(n=totals["read"]), Counter(n=sent.units))
     return found
 
 
-DERIVED = {
-    "templates": 'SELECT body, template_id, params, late, "partition", "offset", line FROM raw_logs ORDER BY ALL',
-    "anomalies": "SELECT * FROM raw_anomalies ORDER BY ALL",
-    "incidents": "SELECT * FROM raw_incidents ORDER BY ALL",
-    "suspects": "SELECT * EXCLUDE (evidence) FROM raw_suspects ORDER BY ALL",
-}
+def _compare_ids(found: Found, table: str, stored: pa.Table, sent: list[str]) -> None:
+    times, wanted = Counter(stored["id"].to_pylist()), set(sent)
+    assert len(wanted) == len(sent)
+    found.lost[table] = len(wanted - times.keys())
+    found.strange[table] = len(times.keys() - wanted)
+    found.doubled[table] = len(stored) - len(times)
 
 
-def derived(store: Path) -> dict[str, Any]:
-    """What the stages made of the input: the same for the same input, whatever happened on the way."""
-    with Store.open(store, create=False).reader("2GiB", 600) as reader:
-        return {name: reader.query(sql) for name, sql in DERIVED.items()}
+def _counts(reader: Reader, sql: str) -> Counter[tuple[object, ...]]:
+    return Counter({tuple(row.values())[:-1]: int(row["n"]) for row in reader.query(sql).to_pylist()})
+
+
+def _compare_sums(found: Found, table: str, sums: Counter, rows: Counter) -> None:  # type: ignore[type-arg]
+    found.lost[table] += (rows - sums).total()
+    found.doubled[table] += (sums - rows).total()
+
+
+def differences(store: Path, calm: Path) -> dict[str, str]:
+    """Return by table the first row in which two stores differ; times of writing are not compared."""
+    one, two = tables(store), tables(calm)
+    return {name: _first(one[name], two[name]) for name in one if not one[name].equals(two[name])}
+
+
+def _first(one: pa.Table, two: pa.Table) -> str:
+    both = zip(one.to_pylist(), two.to_pylist(), strict=False)
+    rows = next(((a, b) for a, b in both if a != b), ("all of the shorter one equal",))
+    return f"{len(one)} and {len(two)} rows; {rows}"
 
 
 class Chaos:
@@ -172,6 +117,11 @@ class Chaos:
             self._act(self._random.choice([*self._names, ZOMBIE]), self._random.random())
         for name in [*self._names, ZOMBIE]:
             self._revive(name)
+
+    @property
+    def fenced(self) -> int:
+        """How many commits were refused because another worker owned a partition."""
+        return sum(self._crew.said(name).read_text().count("fenced: another worker") for name in [*self._names, ZOMBIE])
 
     def _act(self, name: str, dice: float) -> None:
         if self._revive(name):

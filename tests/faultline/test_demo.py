@@ -15,6 +15,7 @@ from chromium import SHOTS, settled, shoot
 from playwright.sync_api import Page
 
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
+FIRST_ROWS_MS = 150_000  # the page opens before the simulator and the pipeline have begun
 LIVE_S = 240  # at most: the test ends the demo once it has seen enough
 
 
@@ -57,7 +58,7 @@ def _address(lines: object, said: list[str]) -> str:
 def _watch(page: Page, address: str, said: list[str]) -> str:
     """See each page, and the incident of the live fault appear; return its id as the terminal prints it."""
     page.goto(address)
-    page.wait_for_selector("text=Log records in steps")
+    page.wait_for_selector("text=Log records in steps", timeout=FIRST_ROWS_MS)
     opened = _first_incident(page, said)
     page.wait_for_selector("text=Suspects, evidence and timeline")
     settled(page, charts=2)
