@@ -31,6 +31,8 @@ _SPAN_SERIES = {
     "passed_on": _SPAN_FAILED,
     "calls_received": ("spans in steps of 10 s", "count(*)"),
 }
+_LOG_COLUMNS = ["time", "service", "severity_number", "severity_text", "body", "component", "params", "trace_id"]
+_LOG_COLUMNS += ["template_id", "source", "offset"]
 # Every template id there ever was, as 16 hex digits, with the text of what it has become; its own where it was split
 # and nothing is left of it.
 _TEXTS = """texts AS (
@@ -48,6 +50,19 @@ class Reads(Protocol):
 
     def query(self, sql: str, params: Sequence[Any] = ()) -> pa.Table:
         """Run one SELECT over the views named as the tables."""
+
+    def latest(
+        self,
+        columns: Sequence[str],
+        since_us: int,
+        until_us: int,
+        limit: int,
+        service: str | None = None,
+        severity: int = 0,
+        templates: Sequence[int] = (),
+        text: str = "",
+    ) -> pa.Table:
+        """Return the newest log rows that match, newest first."""
 
 
 @dataclass(frozen=True)
@@ -385,19 +400,10 @@ def log_rows(reader: Reads, span: Range, wanted: LogFilter, limit: int = MAX_ROW
 
     The text is searched in the message. Times are timestamp[us, UTC]; template_id is 16 hex digits.
     """
-    return reader.query(
-        f"""
-        SELECT time, service, severity_number, severity_text, body, component, params, trace_id,
-               lpad(lower(to_hex(template_id)), 16, '0') AS template_id, source, "offset"
-        FROM logs WHERE {_within("time")} AND (?::BIGINT[] IS NULL OR list_contains(?::BIGINT[], template_id))
-            AND (? IS NULL OR service = ?) AND coalesce(severity_number, 0) >= ? AND contains(lower(body), lower(?))
-        ORDER BY time DESC, source, "offset" DESC LIMIT ?
-        """,
-        [
-            *(span.since, span.until, *[list(wanted.templates) if wanted.templates else None] * 2),
-            *(wanted.service, wanted.service, wanted.severity, wanted.text, limit),
-        ],
-    )
+    asked = wanted.service, wanted.severity, wanted.templates or (), wanted.text
+    found = reader.latest(_LOG_COLUMNS, span.since, span.until, limit, *asked)
+    ids = [None if one is None else telemetry.format_id(one) for one in found.column("template_id").to_pylist()]
+    return found.set_column(found.schema.get_field_index("template_id"), "template_id", pa.array(ids, pa.string()))
 
 
 def service_names(reader: Reads) -> list[str]:

@@ -95,6 +95,11 @@ class Split:
     known: tuple[frozenset[str], ...]
     _routes: tuple[tuple[tuple[_Condition, ...], Rule], ...]
 
+    @property
+    def ends(self) -> set[int]:
+        """The templates that rows may go to."""
+        return {rule.to_id for _, rule in self._routes}
+
     def route(self, values: Sequence[str | None]) -> Rule:
         """Return where rows with these values of the runs go; None stands for any value that is not known."""
         found = dict(zip(self.runs, values, strict=True))

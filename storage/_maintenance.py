@@ -128,7 +128,8 @@ class _Work:
         deleted = 0
         if self.clean and not self.stop.is_set():
             deleted = _vacuum(handle)
-            handle.trim_log()
+            handle.checkpoint()
+        handle.trim_log()  # each turn: commits list the log, so they slow down as it grows
         return Compaction(handle.name, before, len(handle.files().paths), dropped, deleted)
 
     def _merge(self, handle: Handle, chunk: Sequence[DataFile]) -> None:

@@ -12,6 +12,7 @@ import telemetry
 from storage import _views
 from storage._edits import Edit, Meaning, apply, in_force
 from storage._files import TIME_COLUMNS
+from storage._latest import Asked, latest_rows
 from storage._lineage import Recipe, Rule, resolve
 from storage._location import Location
 from storage._splits import SplitRows, recipe_column, rule_table
@@ -153,6 +154,28 @@ class Reader:
                 lambda: self._scan(table, select, since_us, until_us, where, (), False, "GROUP BY ALL")
             )
 
+    def latest(
+        self,
+        columns: Sequence[str],
+        since_us: int,
+        until_us: int,
+        limit: int,
+        service: str | None = None,
+        severity: int = 0,
+        templates: Sequence[int] = (),
+        text: str = "",
+    ) -> pa.Table:
+        """Return columns of the newest rows of `logs` with since_us <= time < until_us (us, UTC), newest first.
+
+        Of one `service`, of a `severity` number at least, of `templates` (ids as they are today), with `text` in the
+        body whatever its case. Lineage is applied, to these rows alone: many times faster than the same asked of the
+        view. Raises QueryError as `query` does.
+        """
+        with self._lock:
+            self.refresh()
+            asked = Asked(since_us, until_us, limit, service, severity, frozenset(templates), text)
+            return self._again_if_vacuumed(lambda: self._latest(columns, asked))
+
     def edits(self) -> tuple[list[Edit], Meaning]:
         """Return all edits, oldest first, and what they and what was learnt make of stored template ids."""
         with self._lock:
@@ -213,6 +236,17 @@ class Reader:
         sql = f"SELECT {select} FROM {rows}"  # noqa: S608 - our own names
         sql += f" WHERE {' AND '.join(conditions)}" if conditions else ""
         return self._run(f"{sql} {group}", [us for us in limits.values() if us is not None] + list(params))
+
+    def _latest(self, columns: Sequence[str], asked: Asked) -> pa.Table:
+        wanted = pa.schema([telemetry.LOGS.field(column) for column in columns])
+        files = self._handles["logs"].files().overlapping(asked.since_us, asked.until_us)
+        if not files:
+            return wanted.empty_table()
+        self._renew_views()
+        assert self._meaning is not None
+        rows, params = latest_rows(_views.source("logs", files), asked, self._meaning)
+        names = ", ".join(_name(column) for column in columns)
+        return self._run(f"SELECT {names} FROM {rows}", params).cast(wanted)  # noqa: S608 - our own names
 
     def _run(self, sql: str, params: Params) -> pa.Table:
         with self._connection.cursor() as cursor, self._limits(cursor):

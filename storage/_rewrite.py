@@ -1,8 +1,10 @@
 """Merging small files into larger ones: which go together, and what the merged file holds.
 
-Merged files are sorted by time, newest first, in small row groups: a time range skips most of them, and the latest rows
-of a service are found in the first few. Where rows are partial sums or only their
-newest matter, merging folds them; the views show the same before and after.
+Merged rows of logs lie in slabs, newest first, and inside a slab by service, template and time, in small row groups. So
+a time range skips most slabs, the latest rows of a service are found in one or two row groups of the first slab, and
+those of a template in one of each, which a bloom filter tells; like beside like also takes a quarter less room than by
+time alone. Other tables are sorted by time, newest first. Where rows are partial sums or only their newest matter,
+merging folds them; the views show the same before and after.
 """
 
 from collections.abc import Iterable, Sequence
@@ -26,12 +28,14 @@ MERGE_FROM = 8
 """The background leaves fewer files of about the same size alone."""
 TARGET_BYTES = 32 * 2**20
 TARGET_ROWS = 1_000_000
-ROW_GROUP = 32_768
+ROW_GROUP = 8192
+SLAB_ROWS = 131_072
+"""Rows of a stretch of time that are sorted by service: more find less in a row group, fewer find it in more slabs."""
+_BLOOM = {"template_id": {"ndv": 512, "fpp": 0.01}}  # ids are hashes: least and greatest of a row group say little
 _TIERS = (256 * 2**10, 4 * 2**20)  # sizes between which a file's tier changes; each row is merged once a tier
 _DAY_US = 86_400_000_000
 _HOUR_US = 3_600_000_000
 _WHOLE = ("templates", "state")
-_BATCH = 8192
 KEPT_SNAPSHOTS = 3
 _ROLLBACK = "INTERVAL 15 minutes"  # older than any version of the tables that can still be read
 
@@ -87,7 +91,7 @@ def merge(
     Raises CommitFailedError or Superseded where a rival was faster.
     """
     paths = [f"{handle.path}/{file.name}" for file in files]
-    new = _write(location, handle, _fold(handle.name, _views.source(handle.name, paths), at), connection)
+    new = _write(location, handle, _fold(handle.name, _views.source(handle.name, paths), files, at), connection)
     handle.refresh()
     handle.replace([file.name for file in files], [new], [], changed=False)
     return new.size
@@ -108,23 +112,25 @@ def _write(location: Location, handle: Handle, query: str, connection: "duckdb.D
                 compression_level=3,
                 use_dictionary=[f.name for f in schema if f.name not in plain],
                 column_encoding=dict.fromkeys(plain, "DELTA_BINARY_PACKED"),
+                bloom_filter_options=_BLOOM if "template_id" in schema.names else None,
                 metadata_collector=metadata,
             ) as writer,
             connection.cursor() as cursor,
         ):
-            for batch in cursor.sql(query).to_arrow_reader(_BATCH):
-                writer.write_batch(pa.record_batch(batch.columns, schema.names).cast(schema), row_group_size=ROW_GROUP)
+            for batch in cursor.sql(query).to_arrow_reader(ROW_GROUP):  # one row group a batch
+                writer.write_batch(pa.record_batch(batch.columns, schema.names).cast(schema))
         size = file.tell()
     return NewFile(name, size, stats(handle.name, metadata[0]))
 
 
-def _fold(table: str, rows: str, at: Horizon) -> str:
-    """Return the query for the rows of a merged file."""
+def _fold(table: str, rows: str, files: Sequence[DataFile], at: Horizon) -> str:
+    """Return the query for the rows of a file merged from `files`, which `rows` reads."""
     columns = ", ".join(f'"{name}"' for name in telemetry.TABLES[table].names)
     folds = {"templates": _TEMPLATES, "log_counts": _LOG_COUNTS, "ledger": _LEDGER, "state": _STATE}
     if table not in folds:
         tie = ', "offset" DESC' if "offset" in telemetry.TABLES[table].names else ""
-        return f'SELECT {columns} FROM {rows} ORDER BY "{TIME_COLUMNS[table]}" DESC{tie}'  # noqa: S608 - our own names
+        slab = f"{_slab(files)}, service, template_id, " if table == "logs" else ""
+        return f'SELECT {columns} FROM {rows} ORDER BY {slab}"{TIME_COLUMNS[table]}" DESC{tie}'  # noqa: S608 - our own
     names = {"rows": rows, "columns": columns, "kept": KEPT_SNAPSHOTS, "rollback": _ROLLBACK}
     names |= {
         "oldest": f"make_timestamptz({at.oldest_log}::BIGINT)",
@@ -132,6 +138,13 @@ def _fold(table: str, rows: str, at: Horizon) -> str:
     }
     hour = at.newest_ledger // _HOUR_US * _HOUR_US
     return folds[table].format(**names, hour=f"make_timestamptz({hour}::BIGINT)")
+
+
+def _slab(files: Sequence[DataFile]) -> str:
+    """Return an expression that numbers the slabs of merged files from the newest on: stretches of equal length."""
+    first, last = min(file.first for file in files), max(file.last for file in files)
+    width = max(1, (last - first) * SLAB_ROWS // max(1, sum(file.rows for file in files)))
+    return f"({last} - epoch_us(time)) // {width}"
 
 
 # The first row of each template stays as it is, as its example is the first ever seen; the rest become one.

@@ -20,7 +20,7 @@ from storage._location import Location
 from telemetry import StoreError, StoreFull
 
 if TYPE_CHECKING:
-    from deltalake import DeltaTable, Transaction, WriterProperties
+    from deltalake import DeltaTable, PostCommitHookProperties, Transaction, WriterProperties
 
 REOPEN_AFTER = 100
 REOPEN_S = 60.0
@@ -197,11 +197,15 @@ class Handle:
         return self.table.transaction_version(app_id)
 
     def trim_log(self) -> None:
-        """Write a checkpoint and delete log entries that are older than the log's retention and not needed by it."""
+        """Delete log entries that are older than the log's retention and covered by a checkpoint."""
         with store_errors(f"clean the log of the table {self.path}"):
             self.refresh()
-            self.table.create_checkpoint()
             self.table.cleanup_metadata()
+
+    def checkpoint(self) -> None:
+        """Write a checkpoint of the version last seen; each hundredth commit writes one by itself."""
+        with store_errors(f"write a checkpoint of the table {self.path}"):
+            self.table.create_checkpoint()
 
     @property
     def extra(self) -> pa.Schema:
@@ -222,6 +226,7 @@ class Handle:
             rows,
             mode="append",
             commit_properties=CommitProperties(app_transactions=list(transactions)),
+            post_commithook_properties=_after_commit(),
             writer_properties=_writer_properties(),
         )
 
@@ -248,6 +253,7 @@ class Handle:
             "append",
             self.table.schema(),
             commit_properties=CommitProperties(app_transactions=[*transactions, Transaction(MAINTENANCE, rank)]),
+            post_commithook_properties=_after_commit(),
         )
 
     def files(self) -> Files:
@@ -272,6 +278,13 @@ class Handle:
         self._opened_time = time.monotonic()
         self._extra = None
         return self._table
+
+
+def _after_commit() -> "PostCommitHookProperties":
+    """Leave old log entries to the maintainer: of two that delete them at once, one fails, after its commit is made."""
+    from deltalake import PostCommitHookProperties
+
+    return PostCommitHookProperties(create_checkpoint=True, cleanup_expired_logs=False)
 
 
 def _mtime(path: str) -> int:

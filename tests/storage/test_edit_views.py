@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from edited import Row, World, edit, edits, templates
 from hypothesis import HealthCheck, given, settings
@@ -64,6 +65,20 @@ def check_counts(reader: Reader) -> None:
     assert [row[:4] for row in rows] == [tuple(row.values())[:4] for row in reader.query(own).to_pylist()]
 
 
+def check_latest(reader: Reader) -> None:
+    """The newest rows of a template are those the view shows, though lineage is applied to the few that are chosen."""
+    columns = ["offset", "template_id", "params"]
+    every = reader.query('SELECT "offset", template_id, params FROM logs ORDER BY time DESC, "offset" DESC')
+    everything = reader.latest(columns, 0, 2**52, 10_000)
+    assert everything.to_pylist() == every.to_pylist()
+    ids = set(
+        reader.query("SELECT template_id FROM raw_templates UNION SELECT template_id FROM templates")[0].to_pylist()
+    )
+    for one in [*([id] for id in ids), sorted(ids)[:2]]:
+        there = every.filter(pc.is_in(every["template_id"], pa.array(one)))
+        assert reader.latest(columns, 0, 2**52, 3, templates=one).to_pylist() == there.slice(0, 3).to_pylist()
+
+
 def test_an_edit_holds_for_the_past_and_for_what_comes(store: Store, reader: Reader, filler: Filler) -> None:
     filler(ROWS)
     store.append_edit(edit(1, "split", USER, param=1, values=("in",)))
@@ -76,12 +91,14 @@ def test_an_edit_holds_for_the_past_and_for_what_comes(store: Store, reader: Rea
     filler([("door ajar now", ()), (USER, ("dan", "away"))])
     assert shown(reader)[5:] == [("door <*> now", ("ajar",)), ("user <*> is away", ("dan",))]
     check_counts(reader)
+    check_latest(reader)
     scanned = reader.scan("logs", ["offset", "template_id"], lineage=True).sort_by("offset")["template_id"]
     assert scanned.to_pylist() == [template_id(text) for text, _ in shown(reader)]
     store.append_edit(edit(4, "merge", "user <*> is in", "user <*> is out", "user <*> is away"))
     store.append_edit(edit(5, "rename", USER, text="<*> went <*>"))
     assert shown(reader)[6] == ("<*> went <*>", ("dan", "away"))
     check_counts(reader)
+    check_latest(reader)
     assert reader.query("SELECT kind FROM edits ORDER BY seq")["kind"].to_pylist()[-1] == "rename"
 
 
@@ -181,6 +198,7 @@ def test_views_read_rows_as_the_rules_say(lasting: tuple[Store, Filler], data: s
             store.append_edit(made[-1])
         assert shown(reader) == world.read(made)
         check_counts(reader)
+        check_latest(reader)
         for one in made:
             last = len(reader.edits()[0])
             store.append_edit(edit(last + 1, "undo", undoes=one.seq))

@@ -144,11 +144,17 @@ def test_a_stopped_writer_whose_log_was_cleaned_is_fenced(store: Store, partitio
     fill(store, partition)
     for _ in range(2):
         age(store, "logs", 30)
-        Handle(store.location, "logs").trim_log()
+        trim(store)
     assert not (store.location.folder / "logs" / "_delta_log" / f"{1:020d}.json").exists()
     rows = pa.concat_tables([worker.rows("logs", 0, 5, partition)])
     with pytest.raises(Fenced):
         stale.commit({"logs": rows}, [Move.of(partition, 0, 5)])
+
+
+def trim(store: Store) -> None:
+    handle = Handle(store.location, "logs")
+    handle.checkpoint()
+    handle.trim_log()
 
 
 def small(name: str, day: float, size: int = 1000) -> DataFile:
@@ -281,13 +287,13 @@ def test_a_writer_outlives_the_checkpoint_it_was_opened_from(
     """A table that is seldom written: the log behind its handle is cut, the entry it stands on is not."""
     writer = store.writer()
     worker.commit(writer, partition, 0, 5, snapshot=False)
-    Handle(store.location, "logs").trim_log()
+    trim(store)
     for start in range(5, 40, 5):
         worker.commit(writer, partition, start, start + 5, snapshot=False)
     log = store.location.folder / "logs" / "_delta_log"
     for path in sorted(log.glob("*.*"))[:-1]:
         os.utime(path, (time.time() - 3600,) * 2)
-    Handle(store.location, "logs").trim_log()
+    trim(store)
     monkeypatch.setattr(_tables, "REOPEN_S", 0)
     worker.commit(writer, partition, 40, 45, snapshot=False)
     assert store.writer().position("logs", partition.app_id) == 45
