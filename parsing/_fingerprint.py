@@ -166,7 +166,9 @@ def _hash_copy(data, start, end):  # type: ignore[no-untyped-def]
             copy[size] = data[i]
             i += 1
         size += 1
-    return _hash(pointer(copy), 0, size)
+    found = _hash(pointer(copy), 0, size)
+    copy[0] = 0  # a pointer does not keep what it points to: this does
+    return found
 
 
 @compiled

@@ -152,7 +152,7 @@ class HeaderReader:
         if self._merged is None:
             self._merged = _Merged.of(self.layouts)
         merged = self._merged
-        arrays = (merged.code, merged.sets, merged.jumps, merged.entries, merged.fields, merged.used)
+        arrays = (merged.code, merged.sets, merged.jumps, merged.likes, merged.entries, merged.fields, merged.used)
         _vm.take_headers(*arrays, lines.data, lines.begins, lines.ends, rows, which, headers.begins, headers.ends)
         for place in np.flatnonzero(which == _UNDECIDED):
             which[place] = self._ask_re2(headers, lines, int(rows[place]))
@@ -261,19 +261,20 @@ class _Merged:
     """The programs of several layouts behind one another."""
 
     code: NDArray[np.int32]
-    sets: Flags
+    sets: NDArray[np.uint8]
     jumps: NDArray[np.int32]
+    likes: NDArray[np.uint8]  # shape [layout, 2, 256]
     entries: Ints  # first instruction, by layout
     fields: Ints  # shape [layout, group]: the place in FIELDS, -1 where the layout has no such group
     used: Ints  # places of the groups of any layout
 
     @classmethod
     def of(cls, layouts: list[Layout]) -> "_Merged":
-        programs = [program(rf"{layout.regex}$") for layout in layouts]
+        programs = [program(layout.regex) for layout in layouts]
         entries = np.cumsum([0, *(len(one.code) for one in programs)])
         sets = np.cumsum([0, *(len(one.sets) for one in programs)])
         jumps = np.cumsum([0, *(len(one.jumps) for one in programs)])
-        fields = np.full((len(programs), len(FIELDS) + 2), -1, np.int64)
+        fields = np.full((len(programs), max(len(one.groups) for one in programs)), -1, np.int64)
         for number, one in enumerate(programs):
             places = [_PLACE[name.rstrip("2")] for name in one.groups]
             fields[number, : len(places)] = places
@@ -282,6 +283,7 @@ class _Merged:
             np.concatenate(code),
             np.concatenate([one.sets for one in programs]),
             np.concatenate([one.jumps + entry for one, entry in zip(programs, entries, strict=False)]),
+            np.array([one.likes for one in programs]),
             entries[:-1],
             fields,
             np.unique(fields[fields >= 0]),

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 Set = frozenset[int]  # bytes; END: the end of the text
 END = 256
-SET, SPAN, GREEDY, LAZY, SPLIT, JUMP, SAVE, SWITCH, AT_END, BORDER, REST, DONE, FAIL = range(13)
+SET, SPAN, GREEDY, LAZY, SPLIT, SAVE, SWITCH, AT_END, BORDER, REST, DONE, FAIL, JUMP = range(13)
+COLUMNS = 6
 _MANY = 1 << 30
 _ALL = frozenset(range(256))
 _DIGITS = frozenset(b"0123456789")
@@ -77,13 +78,13 @@ Node = Byte | Cat | Alt | Repeat | Group | Edge
 
 @dataclass(frozen=True)
 class Program:
-    """`code`: instructions (operation and three arguments); `sets`: byte in set; `jumps`: next instruction by byte.
+    """`code`: instructions (operation, four arguments, next instruction); `sets`: byte in set; `jumps`: next by byte.
 
-    `groups` are the names of the groups, group i being saved in 2i and 2i + 1.
+    No instruction leads to a JUMP. `groups` are the names of the groups, group i being saved in 2i and 2i + 1.
     """
 
-    code: NDArray[np.int32]  # shape [n, 4]
-    sets: NDArray[np.bool_]  # shape [sets, 257]
+    code: NDArray[np.int32]  # shape [n, COLUMNS]
+    sets: NDArray[np.uint8]  # shape [sets, 257]
     jumps: NDArray[np.int32]  # shape [switches, 257]
     groups: tuple[str, ...]
 
@@ -91,12 +92,21 @@ class Program:
         """Return the code as it is behind other programs of so many instructions, sets and jump tables."""
         code = self.code.copy()
         operation = code[:, 0]
+        code[:, 5] += entry
         code[np.isin(operation, (SET, SPAN, GREEDY, LAZY)), 1] += first_set
-        code[np.isin(operation, (JUMP, SPLIT)), 1] += entry
-        code[operation == SPLIT, 2] += entry
-        code[operation == FAIL, 2] += first_set
+        code[np.isin(operation, (GREEDY, LAZY)), 4] += first_set
+        code[operation == SPLIT, 1:3] += entry
         code[operation == SWITCH, 1] += first_jump
         return code
+
+    @property
+    def likes(self) -> NDArray[np.uint8]:
+        """Return the first and last byte of the bytes around each byte that no instruction tells from it ([2, 256])."""
+        word = [[byte in _WORD for byte in range(257)]]  # for BORDER
+        told = np.concatenate([self.sets, self.jumps, word])[:, :256]
+        borders = np.flatnonzero((told[:, 1:] != told[:, :-1]).any(axis=0))
+        begins, ends = np.append(0, borders + 1), np.append(borders, 255)
+        return np.repeat([begins, ends], ends - begins + 1, axis=1).astype(np.uint8)
 
 
 @cache
@@ -108,7 +118,6 @@ def program(regex: str) -> Program:
         raise ValueError(f"expression {regex!r} has {regex[reader.at]!r} at {reader.at}")
     maker = _Maker()
     maker.emit(node, frozenset((END,)))
-    maker.add(AT_END)
     maker.add(DONE)
     return maker.program(tuple(reader.groups))
 
@@ -126,7 +135,7 @@ class _Reader:
         parts = [self._sequence()]
         while self._taken("|"):
             parts.append(self._sequence())
-        return parts[0] if len(parts) == 1 else Alt(tuple(parts))
+        return _either(parts)
 
     def _taken(self, mark: str) -> bool:
         if self.text.startswith(mark, self.at):
@@ -263,6 +272,34 @@ def _character(node: Node) -> Node:
     return node
 
 
+def _either(parts: list[Node]) -> Node:
+    """Return a choice, what alternatives side by side begin with written once: then the next byte mostly decides."""
+    found: list[Node] = []
+    run: list[tuple[Node, ...]] = []
+    for part in parts:
+        nodes = part.parts if isinstance(part, Cat) else (part,)
+        if nodes and isinstance(nodes[0], Byte):
+            run.append(nodes)
+            continue
+        found += [*_factored(run), part]
+        run = []
+    found += _factored(run)
+    return found[0] if len(found) == 1 else Alt(tuple(found))
+
+
+def _factored(parts: list[tuple[Node, ...]]) -> list[Node]:
+    by_head: dict[Node, list[tuple[Node, ...]]] = {}
+    for nodes in parts:
+        by_head.setdefault(nodes[0], []).append(nodes[1:])
+    heads = [head.among for head in by_head if isinstance(head, Byte)]
+    if sum(map(len, heads)) > len(frozenset().union(*heads)):  # some bytes begin alternatives of several kinds
+        return [Cat(nodes) for nodes in parts]
+    return [
+        Cat((head, *rests[0])) if len(rests) == 1 else Cat((head, _either([Cat(rest) for rest in rests])))
+        for head, rests in by_head.items()
+    ]
+
+
 def _nullable(node: Node) -> bool:
     match node:
         case Byte():
@@ -308,14 +345,24 @@ class _Maker:
         self._jumps: list[list[int]] = []
 
     def program(self, groups: tuple[str, ...]) -> Program:
-        sets = np.zeros((max(1, len(self._sets)), 257), np.bool_)
+        sets = np.zeros((max(1, len(self._sets)), 257), np.uint8)
         for among, number in self._sets.items():
-            sets[number, list(among)] = True
-        jumps = np.array(self._jumps, np.int32).reshape(-1, 257)
-        return Program(np.array(self._code, np.int32), sets, jumps, groups)
+            sets[number, list(among)] = 1
+        ends = [self._end(place) for place in range(len(self._code) + 1)]
+        jumps = np.array([[ends[place] for place in table] for table in self._jumps], np.int32).reshape(-1, 257)
+        code = np.array([[*one, ends[place + 1]] for place, one in enumerate(self._code)], np.int32)
+        split = code[:, 0] == SPLIT
+        code[split, 1:3] = np.array(ends, np.int32)[code[split, 1:3]]
+        return Program(code, sets, jumps, groups)
 
-    def add(self, operation: int, a: int = 0, b: int = 0, c: int = 0) -> int:
-        self._code.append([operation, a, b, c])
+    def _end(self, place: int) -> int:
+        """Return where one is who follows the jumps from an instruction."""
+        while place < len(self._code) and self._code[place][0] == JUMP:
+            place = self._code[place][1]
+        return place
+
+    def add(self, operation: int, a: int = 0, b: int = 0, c: int = 0, d: int = 0) -> int:
+        self._code.append([operation, a, b, c, d])
         return len(self._code) - 1
 
     def _set(self, among: Set) -> int:
@@ -366,8 +413,7 @@ class _Maker:
         elif not among & follow:
             self.add(SPAN, self._set(among), node.least, node.most)
         else:
-            self.add(LAZY if node.lazy else GREEDY, self._set(among), node.least, node.most)
-            self.add(FAIL, 0, self._set(follow))  # never run: the second half of the instruction before it
+            self.add(LAZY if node.lazy else GREEDY, self._set(among), node.least, node.most, self._set(follow))
 
     def _loop(self, node: Repeat, again: Set, follow: Set) -> None:
         begin = len(self._code)

@@ -2,12 +2,13 @@
 
 import numpy as np
 
-from parsing._jit import compiled
+from parsing._jit import compiled, inlined
 from parsing._kernels import DIGIT as _DIGIT
 from parsing._kernels import KIND
+from parsing._wide import pointer
 
 
-@compiled
+@inlined
 def _days(year, month, day):  # type: ignore[no-untyped-def]
     """Days from 1970-01-01 in the proleptic Gregorian calendar (Hinnant's days_from_civil)."""
     year -= month <= 2
@@ -20,7 +21,7 @@ def _days(year, month, day):  # type: ignore[no-untyped-def]
 _MONTHS = np.frombuffer(b"janfebmaraprmayjunjulaugsepoctnovdec", np.uint8)
 
 
-@compiled
+@inlined
 def _month(data, i):  # type: ignore[no-untyped-def]
     for m in range(12):
         if (
@@ -32,11 +33,113 @@ def _month(data, i):  # type: ignore[no-untyped-def]
     return 0
 
 
-@compiled
+@inlined
 def _month_length(year, month):  # type: ignore[no-untyped-def]
     if month == 2:
         return 29 if year % 4 == 0 and (year % 100 != 0 or year % 400 == 0) else 28
     return 30 if month in (4, 6, 9, 11) else 31
+
+
+@inlined
+def _month_at(data, i, end):  # type: ignore[no-untyped-def]
+    """Return the next month that is named (0: none), and the place behind it."""
+    while i + 2 < end:
+        month = _month(data, i)
+        if month:
+            return month, i + 3
+        i += 1
+    return 0, i
+
+
+@inlined
+def _number(data, i, end, most):  # type: ignore[no-untyped-def]
+    """Return the number that begins here, how many digits it has (at most `most`), and the place behind it."""
+    value, first = 0, i
+    stop = min(end, i + most)
+    while i < stop and KIND[data[i]] == _DIGIT:
+        value = value * 10 + data[i] - 48
+        i += 1
+    return value, i - first, i
+
+
+@inlined
+def _fraction(value, digits, mark):  # type: ignore[no-untyped-def]
+    """Return the microseconds of a fraction written after `mark`."""
+    if mark == 58 and digits < 3:
+        digits = 3  # after a colon: milliseconds without leading zeros
+    while digits > 6:
+        value //= 10
+        digits -= 1
+    while 0 < digits < 6:
+        value *= 10
+        digits += 1
+    return value
+
+
+@inlined
+def _blanks_end(data, i, end):  # type: ignore[no-untyped-def]
+    while i < end and data[i] == 32:
+        i += 1
+    return i
+
+
+@inlined
+def _zone(data, i, end):  # type: ignore[no-untyped-def]
+    """Return the minutes a zone is ahead of UTC, and whether there is one."""
+    if i >= end:
+        return 0, False
+    if data[i] == 90 or data[i] == 85 or data[i] == 71:
+        return 0, True
+    if data[i] != 43 and data[i] != 45:
+        return 0, False
+    sign = 1 if data[i] == 43 else -1
+    value, digits = 0, 0
+    i += 1
+    while i < end and digits < 4:
+        if KIND[data[i]] == _DIGIT:
+            value = value * 10 + data[i] - 48
+            digits += 1
+        elif data[i] != 58:
+            break
+        i += 1
+    if digits == 2:
+        value *= 100
+    return sign * (value // 100 * 60 + value % 100), True
+
+
+@inlined
+def _since_epoch(value, micro):  # type: ignore[no-untyped-def]
+    """Return the microseconds of a time since the epoch, whose unit its magnitude tells."""
+    if value < 100_000_000_000:
+        return value * 1_000_000 + micro
+    if value < 100_000_000_000_000:
+        return value * 1000
+    return value if value < 100_000_000_000_000_000 else value // 1000
+
+
+@inlined
+def _same(data, one, other, size):  # type: ignore[no-untyped-def]
+    for k in range(size):  # noqa: SIM110 - compiled
+        if data[one + k] != data[other + k]:
+            return False
+    return True
+
+
+_INVALID = np.iinfo(np.int64).min
+_YEAR, _MONTH, _DAY, _HOUR, _MINUTE, _SECOND = range(6)
+_PLACE = np.zeros(128, np.int64)  # by letter
+_PLACE[[ord(letter) for letter in "YymdHMS"]] = [_YEAR, _YEAR, _MONTH, _DAY, _HOUR, _MINUTE, _SECOND]
+
+
+@inlined
+def _in_range(values):  # type: ignore[no-untyped-def]
+    """Return whether there are such a date, if any is given, and such a clock time."""
+    if values[_MONTH] > 0:
+        if values[_MONTH] > 12 or not 1900 <= values[_YEAR] <= 2200:
+            return False
+        if not 1 <= values[_DAY] <= _month_length(values[_YEAR], values[_MONTH]):
+            return False
+    return values[_HOUR] < 24 and values[_MINUTE] < 60 and values[_SECOND] <= 60
 
 
 @compiled
@@ -45,112 +148,59 @@ def parse_times(data, begins, ends, fields, widths, years, days, out, zoned):  #
 
     `fields` holds the letters of strftime in order (Y m d H M S f b y p z s), `widths` the most digits each takes.
     `years`, `days` (days since the epoch) stand in for an absent year or date. out is int64 min where invalid.
+    A time that begins as the one before it, up to the second, is read from there.
     """
-    invalid = np.iinfo(np.int64).min
+    text = pointer(data)
+    values, kept = np.zeros(6, np.int64), np.zeros(6, np.int64)  # of a row; those before the seconds of the last row
+    resume, prefix = 0, 0  # field of the seconds, and bytes before them
     for row in range(begins.size):
         i, end = begins[row], ends[row]
-        year, month, day, hour, minute, second, micro, zone = years[row], 0, 0, 0, 0, 0, 0, 0
-        epoch = -1
-        good = i < end
-        zoned[row] = False
-        for f in range(fields.size):
+        f, good, epoch, micro, zone, zoned[row] = 0, i < end, -1, 0, 0, False
+        alike = prefix > 0 and end - i > prefix and years[row] == years[row - 1]
+        if alike and _same(text, i, begins[row - 1], prefix):
+            f, i = resume, i + prefix
+            values[:] = kept
+        else:
+            values[:], prefix = 0, 0
+            values[_YEAR] = years[row]
+        while f < fields.size:
             letter = fields[f]
+            if letter == 83 and prefix == 0 and good and zone == 0:
+                resume, prefix = f, i - begins[row]
+                kept[:] = values
+            f += 1
             if letter == 122:  # z
-                while i < end and data[i] == 32:
-                    i += 1
-                if i < end and (data[i] == 90 or data[i] == 85 or data[i] == 71):
-                    zoned[row] = True
-                elif i < end and (data[i] == 43 or data[i] == 45):
-                    sign = 1 if data[i] == 43 else -1
-                    value, digits = 0, 0
-                    i += 1
-                    while i < end and digits < 4:
-                        if KIND[data[i]] == _DIGIT:
-                            value = value * 10 + data[i] - 48
-                            digits += 1
-                        elif data[i] != 58:
-                            break
-                        i += 1
-                    if digits == 2:
-                        value *= 100
-                    zone = sign * (value // 100 * 60 + value % 100)
-                    zoned[row] = True
+                zone, zoned[row] = _zone(text, _blanks_end(text, i, end), end)
                 continue
             if letter == 112:  # p
-                while i < end and data[i] == 32:
-                    i += 1
+                i = _blanks_end(text, i, end)
                 if i < end:
-                    afternoon = (data[i] | 32) == 112
-                    hour = hour % 12 + (12 if afternoon else 0)
+                    values[_HOUR] = values[_HOUR] % 12 + (12 if (text[i] | 32) == 112 else 0)
                 continue
             if letter == 98:  # b
-                while i + 2 < end and _month(data, i) == 0:
-                    i += 1
-                good = good and i + 2 < end
-                if good:
-                    month = _month(data, i)
-                    i += 3
+                values[_MONTH], i = _month_at(text, i, end)
+                good = good and values[_MONTH] > 0
                 continue
-            mark = data[i] if i < end else 0
+            mark = text[i] if i < end else 0
             if letter == 102 and mark != 46 and mark != 44 and mark != 58:
                 continue  # f is optional
-            while i < end and KIND[data[i]] != _DIGIT:
+            while i < end and KIND[text[i]] != _DIGIT:
                 i += 1
-            value, digits = 0, 0
-            while i < end and digits < widths[f] and KIND[data[i]] == _DIGIT:
-                value = value * 10 + data[i] - 48
-                digits += 1
-                i += 1
+            value, digits, i = _number(text, i, end, widths[f - 1])
             if letter == 102:
-                if mark == 58 and digits < 3:
-                    digits = 3  # after a colon: milliseconds without leading zeros
-                while digits > 6:
-                    value //= 10
-                    digits -= 1
-                while 0 < digits < 6:
-                    value *= 10
-                    digits += 1
-                micro = value
+                micro = _fraction(value, digits, mark)
                 continue
             good = good and digits > 0
-            if letter == 89:
-                year = value
-            elif letter == 121:
-                year = value + (2000 if value < 70 else 1900)
-            elif letter == 109:
-                month = value
-            elif letter == 100:
-                day = value
-            elif letter == 72:
-                hour = value
-            elif letter == 77:
-                minute = value
-            elif letter == 83:
-                second = value
-            elif letter == 115:  # s: epoch, unit by magnitude
-                epoch = value
-                zoned[row] = True
-        if epoch >= 0:
-            if epoch < 100_000_000_000:
-                out[row] = epoch * 1_000_000 + micro
-            elif epoch < 100_000_000_000_000:
-                out[row] = epoch * 1000
-            elif epoch < 100_000_000_000_000_000:
-                out[row] = epoch
+            if letter == 115:  # s
+                epoch, zoned[row] = value, True
             else:
-                out[row] = epoch // 1000
-            if not good:
-                out[row] = invalid
+                values[_PLACE[letter]] = value + (0 if letter != 121 else 2000 if value < 70 else 1900)
+        if epoch >= 0:
+            out[row] = _since_epoch(epoch, micro) if good else _INVALID
             continue
-        base = days[row]
-        if month > 0:
-            good = good and 1 <= month <= 12 and 1900 <= year <= 2200
-            if good:
-                good = 1 <= day <= _month_length(year, month)
-            if good:
-                base = _days(year, month, day)
-        good = good and hour < 24 and minute < 60 and second <= 60
-        if good:
-            out[row] = (base * 86400 + hour * 3600 + (minute - zone) * 60 + second) * 1_000_000 + micro
-        else:
-            out[row] = invalid
+        if not (good and _in_range(values)):
+            out[row] = _INVALID
+            continue
+        base = _days(values[_YEAR], values[_MONTH], values[_DAY]) if values[_MONTH] > 0 else days[row]
+        seconds = base * 86400 + values[_HOUR] * 3600 + (values[_MINUTE] - zone) * 60 + values[_SECOND]
+        out[row] = seconds * 1_000_000 + micro

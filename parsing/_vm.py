@@ -1,5 +1,9 @@
 """Run header programs (`_program`) over the rows of a byte buffer, in compiled code.
 
+What a program does on the first bytes of a line depends only on which of its sets these are in. So lines that begin
+alike, as far as the program can tell, are at the same instruction behind that beginning, and are put there at once. A
+memo of such a beginning is made from a line, lasts for a call, and changes nothing but the time it takes.
+
 All that runs is in this file: the cache of compiled code on disk notices a change of the file it is compiled from, not
 of others. After a change of the operations in `_program`, touch this file.
 """
@@ -7,157 +11,249 @@ of others. After a change of the operations in `_program`, touch this file.
 import numpy as np
 
 from parsing import _program as p
-from parsing._jit import compiled
+from parsing._jit import compiled, inlined
+from parsing._wide import BLOCK, outside, pointer, trailing
 
-_SET, _SPAN, _GREEDY, _LAZY, _SPLIT, _JUMP, _SAVE = p.SET, p.SPAN, p.GREEDY, p.LAZY, p.SPLIT, p.JUMP, p.SAVE
+_SET, _SPAN, _GREEDY, _LAZY, _SPLIT, _SAVE = p.SET, p.SPAN, p.GREEDY, p.LAZY, p.SPLIT, p.SAVE
 _SWITCH, _AT_END, _BORDER, _REST, _DONE = p.SWITCH, p.AT_END, p.BORDER, p.REST, p.DONE
+_COLUMNS, _BYTES = p.COLUMNS, p.END + 1
 _BRANCH, _UNDO, _GIVE, _TAKE = 0, 1, 2, 3
+_PC, _AT, _TOP, _FAR, _SAVED = 0, 1, 2, 3, 4  # of a frame: where things are; what is saved, then the stack, is last
 _STEPS = 20_000
-DEPTH = 1024
-"""Rows of the stack `run` wants (four columns)."""
+_DEPTH = 4096  # of the stack, of which an entry takes four
+_KEPT = 32  # the same, in a memo
+_MEMOS, _LEAST, _PATIENCE = 8, 8, 32  # memos at a time, bytes one is worth making for, lines without one until they go
 
 MATCH, NO_MATCH, UNDECIDED = 1, 0, 2
 """Outcomes; undecided: the line needs more steps than are worth it here, ask RE2."""
 
 
-@compiled
+@inlined
 def _is_word(byte):  # type: ignore[no-untyped-def]
     return (48 <= byte <= 57) or (65 <= byte <= 90) or byte == 95 or (97 <= byte <= 122)
 
 
+@inlined
+def _has(sets, among, data, at, end):  # type: ignore[no-untyped-def]
+    """Return whether the byte at a place, or the end, is in a set."""
+    return sets[among * _BYTES + (data[at] if at < end else p.END)] != 0
+
+
 @compiled
-def run(code, sets, jumps, entry, data, start, end, saved, stack):  # type: ignore[no-untyped-def]
-    """Match data[start:end] as a whole; group i is then data[saved[2 * i]:saved[2 * i + 1]] (-1: absent)."""
-    saved[:] = -1
-    pc, at, top, steps = entry, start, 0, 0
-    while True:
-        steps += 1
-        if steps > _STEPS or top >= DEPTH - 2:
-            return UNDECIDED
-        operation = code[pc, 0]
+def _run(code, sets, jumps, data, start, end, steps, frame, groups):  # type: ignore[no-untyped-def]
+    """Match data[start:end] as a whole, going on from a frame.
+
+    Group i is then data[frame[_SAVED + 2 * i]:frame[_SAVED + 2 * i + 1]], -1 if absent. UNDECIDED after so many steps:
+    one can go on from the frame. All bytes that were looked at are before frame[_FAR].
+    """
+    pc, at, top, far = frame[_PC], frame[_AT], frame[_TOP], frame[_FAR]
+    bottom = _SAVED + 2 * groups
+    while steps > 0 and top < bottom + _DEPTH - 8:
+        steps -= 1
+        one = pc * _COLUMNS
+        operation, a = code[one], code[one + 1]
+        pc = code[one + 5]
         good = True
         if operation == _SET:
-            if at < end and sets[code[pc, 1], data[at]]:
-                at += 1
-                pc += 1
-            else:
-                good = False
+            good = at < end and sets[a * _BYTES + data[at]] != 0
+            at += good
         elif operation == _SPAN:
-            among, most = code[pc, 1], at + code[pc, 3]
-            least = at + code[pc, 2]
-            place, stop = np.uint64(at), np.uint64(min(end, most))
-            while place < stop and sets[np.uint64(among), data[place]]:  # unsigned: no check for places from the end
-                place += np.uint64(1)
-            at = np.int64(place)
-            pc += 1
+            least, stop = at + code[one + 2], min(end, at + code[one + 3])
+            while at < stop and sets[a * _BYTES + data[at]]:
+                at += 1
             good = at >= least
         elif operation == _SWITCH:
-            pc = jumps[code[pc, 1], data[at] if at < end else 256]
+            pc = jumps[a * _BYTES + (data[at] if at < end else p.END)]
         elif operation == _SAVE:
-            slot = code[pc, 1]
-            if top > 0:
-                stack[top, 0], stack[top, 1], stack[top, 2] = _UNDO, slot, saved[slot]
-                top += 1
-            saved[slot] = at
-            pc += 1
-        elif operation == _JUMP:
-            pc = code[pc, 1]
+            if top > bottom:
+                frame[top], frame[top + 1], frame[top + 2] = _UNDO, a, frame[_SAVED + a]
+                top += 4
+            frame[_SAVED + a] = at
         elif operation == _REST:
             at = end
-            pc += 1
         elif operation == _GREEDY:
-            among = code[pc, 1]
-            least = at + code[pc, 2]
-            stop = min(end, at + code[pc, 3])
-            while at < stop and sets[among, data[at]]:
+            least, stop = at + code[one + 2], min(end, at + code[one + 3])
+            while at < stop and sets[a * _BYTES + data[at]]:
                 at += 1
-            good = at >= least
-            if good:
-                stack[top, 0], stack[top, 1], stack[top, 2], stack[top, 3] = _GIVE, pc, at + 1, least
-                top += 1
-                good = False
+            if at >= least:
+                frame[top], frame[top + 1], frame[top + 2], frame[top + 3] = _GIVE, one, at + 1, least
+                top += 4
+            good = False
         elif operation == _LAZY:
-            among, least = code[pc, 1], at + code[pc, 2]
-            most = min(end, at + code[pc, 3])
-            while at < least and at < most and sets[among, data[at]]:
+            least, most = at + code[one + 2], at + code[one + 3]
+            while at < least and at < end and sets[a * _BYTES + data[at]]:
                 at += 1
-            good = at >= least
-            if good:
-                stack[top, 0], stack[top, 1], stack[top, 2], stack[top, 3] = _TAKE, pc, at, most
-                top += 1
-                good = False
+            if at >= least:
+                frame[top], frame[top + 1], frame[top + 2], frame[top + 3] = _TAKE, one, at, most
+                top += 4
+            good = False
         elif operation == _SPLIT:
-            stack[top, 0], stack[top, 1], stack[top, 2] = _BRANCH, code[pc, 2], at
-            top += 1
-            pc = code[pc, 1]
+            frame[top], frame[top + 1], frame[top + 2] = _BRANCH, code[one + 2], at
+            top += 4
+            pc = a
         elif operation == _AT_END:
             good = at == end
-            pc += 1
         elif operation == _BORDER:
-            before = at > start and _is_word(data[at - 1])
-            after = at < end and _is_word(data[at])
-            good = before != after
-            pc += 1
+            good = (at > start and _is_word(data[at - 1])) != (at < end and _is_word(data[at]))
         elif operation == _DONE:
-            return MATCH
+            if at == end:
+                return MATCH
+            good = False
         else:
             good = False
+        far = max(far, at + 1)
         while not good:
-            if top == 0:
+            if top == bottom:
                 return NO_MATCH
-            top -= 1
-            kind, pc, at = stack[top, 0], stack[top, 1], stack[top, 2]
+            top -= 4
+            kind, one, at = frame[top], frame[top + 1], frame[top + 2]
             if kind == _BRANCH:
-                good = True
+                pc, good = one, True
             elif kind == _UNDO:
-                saved[pc] = at
+                frame[_SAVED + one] = at
             elif kind == _GIVE:  # give back until what follows can begin there
-                least, follow = stack[top, 3], code[pc + 1, 2]
+                least, follow = frame[top + 3], code[one + 4]
                 at -= 1
-                while at >= least and not sets[follow, data[at] if at < end else 256]:
+                while at >= least and not _has(sets, follow, data, at, end):
                     at -= 1
                 if at >= least:
-                    good = True
+                    pc, good = code[one + 5], True
                     if at > least:
-                        stack[top, 2] = at
-                        top += 1
-                    pc += 2
+                        frame[top + 2] = at
+                        top += 4
             else:  # take more until what follows can begin there; `at` is where it was tried last
-                most, among, follow = stack[top, 3], code[pc, 1], code[pc + 1, 2]
-                while not sets[follow, data[at] if at < end else 256] and at < most and sets[among, data[at]]:
+                most, among, follow = min(end, frame[top + 3]), code[one + 1], code[one + 4]
+                while not _has(sets, follow, data, at, end) and at < most and sets[among * _BYTES + data[at]]:
                     at += 1
-                if sets[follow, data[at] if at < end else 256]:
-                    good = True
-                    if at < most and sets[among, data[at]]:
-                        stack[top, 2] = at + 1
-                        top += 1
-                    pc += 2
+                far = max(far, at + 1)
+                if _has(sets, follow, data, at, end):
+                    pc, good = code[one + 5], True
+                    if at < most and sets[among * _BYTES + data[at]]:
+                        frame[top + 2] = at + 1
+                        top += 4
+    frame[_PC], frame[_AT], frame[_TOP], frame[_FAR] = pc, at, top, far
+    return UNDECIDED
+
+
+@inlined
+def _begin(frame, entry, start, groups):  # type: ignore[no-untyped-def]
+    frame[_PC], frame[_AT], frame[_TOP], frame[_FAR] = entry, start, _SAVED + 2 * groups, start
+    for k in range(_SAVED, _SAVED + 2 * groups):
+        frame[k] = -1
+
+
+@inlined
+def _shift(frame, first, by, groups, out, place):  # type: ignore[no-untyped-def]
+    """Set the frame at out[place] to that at frame[first], of a line that begins `by` bytes later."""
+    bottom = _SAVED + 2 * groups
+    out[place + _PC], out[place + _TOP] = frame[first + _PC], frame[first + _TOP]
+    out[place + _AT], out[place + _FAR] = frame[first + _AT] + by, frame[first + _FAR] + by
+    for k in range(_SAVED, bottom):
+        value = frame[first + k]
+        out[place + k] = value + by if value >= 0 else value
+    for k in range(bottom, frame[first + _TOP], 4):  # an entry: its kind, a place in the program, two in the data
+        out[place + k], out[place + k + 1] = frame[first + k], frame[first + k + 1]
+        value = frame[first + k + 2]
+        out[place + k + 2] = value + by if value >= 0 else value
+        out[place + k + 3] = frame[first + k + 3] + by
 
 
 @compiled
-def take_headers(code, sets, jumps, entries, fields, used, data, line_begins, line_ends, rows, which, begins, ends):  # type: ignore[no-untyped-def]
+def _remember(parts, likes, entry, data, start, end, width, frame, groups, m, frames, bounds):  # type: ignore[no-untyped-def]
+    """Make memo m of a line's first `width` bytes: the last frame before a byte behind them is looked at.
+
+    It holds for lines whose byte k is from bounds[0, m, k] to bounds[1, m, k]. `frame` is scratch.
+    """
+    memo = pointer(frames[m])
+    _begin(frame, entry, start, groups)
+    while frame[_FAR] <= min(end, start + width) and frame[_TOP] <= _SAVED + 2 * groups + _KEPT:
+        _shift(frame, 0, -start, groups, memo, 0)
+        if _run(*parts, data, start, end, 1, frame, groups) != UNDECIDED:
+            break
+    for k in range(BLOCK):
+        known = k < memo[_FAR]
+        for side in range(2):
+            bounds[side, m, k] = likes[side, data[start + k]] if known else 255 * side
+
+
+@inlined
+def _recalled(data, start, end, number, programs, memos, stride, low, high, count):  # type: ignore[no-untyped-def]
+    """Return the memo that holds for a line, -1 if none does; 64 bytes can be read from its beginning on."""
+    for m in range(count):
+        if (
+            programs[m] == number
+            and start + memos[m * stride + _FAR] <= end
+            and outside(data, start, low, high, m) == 0
+        ):
+            return m
+    return -1
+
+
+@inlined
+def _shared(data, start, number, programs, low, high, count):  # type: ignore[no-untyped-def]
+    """Return the most bytes a line shares with a memo of its program that does not hold for it."""
+    most = 0
+    for m in range(count):
+        if programs[m] == number:
+            most = max(most, trailing(outside(data, start, low, high, m)) % BLOCK)
+    return most
+
+
+@inlined
+def _put_fields(frame, fields, used, number, row, begins, ends):  # type: ignore[no-untyped-def]
+    """Set the fields of a row to the groups of the program that matched it."""
+    for k in range(used.size):
+        begins[used[k], row] = ends[used[k], row] = 0
+    for g in range(fields.shape[1]):
+        field = fields[number, g]
+        if field < 0:
+            break
+        first, last = frame[_SAVED + 2 * g], frame[_SAVED + 2 * g + 1]
+        if last >= 0 and ends[field, row] == 0:
+            begins[field, row], ends[field, row] = first, last
+
+
+@compiled
+def take_headers(code, sets, jumps, likes, entries, fields, used, data, starts, stops, rows, which, begins, ends):  # type: ignore[no-untyped-def]
     """Take the header off each row by the first program that matches it whole.
 
     Program p starts at entries[p]; its group g is the field fields[p, g]; `used` are the fields of any. which[i]
     becomes the program of rows[i], -1 for none, -2 for undecided; begins and ends (shape [field, row]) where its
     fields are, field 0 being the message.
     """
-    saved = np.empty(2 * fields.shape[1], np.int64)
-    stack = np.empty((DEPTH, 4), np.int64)
+    groups = fields.shape[1]
+    stride = _SAVED + 2 * groups + _KEPT + 4
+    frames, live = np.empty((_MEMOS, stride), np.int64), np.empty(_SAVED + 2 * groups + _DEPTH, np.int64)
+    bounds, numbers = np.empty((2, _MEMOS, BLOCK), np.uint8), np.empty(_MEMOS, np.int64)
+    text, parts = pointer(data), (pointer(code), pointer(sets), pointer(jumps))
+    frame, memos = pointer(live), pointer(frames)
+    low, high, programs = pointer(bounds[0]), pointer(bounds[1]), pointer(numbers)
+    count, missed, width = 0, 0, BLOCK
     for i in range(rows.size):
-        row = rows[i]
-        which[i] = -1
-        for number in range(entries.size):
-            outcome = run(code, sets, jumps, entries[number], data, line_begins[row], line_ends[row], saved, stack)
-            if outcome == UNDECIDED:
-                which[i] = -2
-                break
-            if outcome == MATCH:
-                which[i] = number
-                for k in range(used.size):
-                    begins[used[k], row] = ends[used[k], row] = 0
-                for g in range(fields.shape[1]):
-                    field = fields[number, g]
-                    if field >= 0 and saved[2 * g + 1] >= 0 and ends[field, row] == 0:
-                        begins[field, row], ends[field, row] = saved[2 * g], saved[2 * g + 1]
-                break
+        start, end = starts[rows[i]], stops[rows[i]]
+        wide = start + BLOCK <= data.size
+        outcome, number, memo = NO_MATCH, -1, -1
+        while outcome == NO_MATCH and number + 1 < entries.size:
+            number += 1
+            memo = _recalled(text, start, end, number, programs, memos, stride, low, high, count) if wide else -1
+            if memo >= 0:
+                _shift(memos, memo * stride, start, groups, frame, 0)
+            else:
+                _begin(frame, entries[number], start, groups)
+            outcome = _run(*parts, text, start, end, _STEPS, frame, groups)
+        which[i] = number if outcome == MATCH else -2 if outcome == UNDECIDED else -1
+        if outcome != MATCH:
+            continue
+        _put_fields(frame, fields, used, number, rows[i], begins, ends)
+        if memo >= 0 or not wide or width < _LEAST:
+            continue
+        missed += 1
+        if count == _MEMOS and missed > _PATIENCE:
+            width = min(width - 1, _shared(text, start, number, programs, low, high, count))
+            count, missed = 0, 0
+        elif count < _MEMOS and missed > _PATIENCE // _MEMOS * count:
+            entry, mine = entries[number], likes[number]
+            _remember(parts, mine, entry, text, start, end, width, frame, groups, count, frames, bounds)
+            numbers[count] = number
+            count, missed = count + (frames[count, _FAR] >= _LEAST), 0
+    live[0] = 0  # a pointer does not keep what it points to: this does

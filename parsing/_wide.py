@@ -51,7 +51,7 @@ def _bits(builder: Any, flags: Any) -> Any:
 def pointer(typing: Any, array: Any) -> tuple[Any, Callable[..., Any]]:
     """The place of an array's values, to be read with [] and passed on: arrays are counted when they are passed on.
 
-    Whoever has it must keep the array.
+    It does not keep the array: whoever makes one of an array of his own must use that once more at the end.
     """
 
     def make(context: Any, builder: Any, signature: Any, args: Any) -> Any:
