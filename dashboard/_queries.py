@@ -328,10 +328,17 @@ def current_templates(reader: Reads, template: int) -> list[int]:
 
 
 def _metric_series(reader: Reads, service: str, metric: str, span: Range) -> pa.Table:
+    """The values, or what counters grow by a second: as detection saw them."""
     return reader.query(
         f"""
-        SELECT epoch_ms(time) AS t, avg(value) AS value FROM metrics
-        WHERE service = ? AND metric = ? AND {_within("time")} GROUP BY 1 ORDER BY 1 LIMIT {MAX_POINTS}
+        WITH points AS (
+            SELECT time, value, cumulative IS TRUE AS counts, value - lag(value) OVER series AS growth,
+                epoch(time - lag(time) OVER series) AS seconds
+            FROM metrics WHERE service = ? AND metric = ? AND {_within("time")}
+            WINDOW series AS (PARTITION BY CASE WHEN cumulative THEN attributes::VARCHAR END ORDER BY time))
+        SELECT epoch_ms(time) AS t, CASE WHEN counts
+            THEN sum(CASE WHEN growth < 0 THEN value ELSE growth END / seconds) ELSE avg(value) END AS value
+        FROM points WHERE NOT counts OR seconds > 0 GROUP BY t, counts ORDER BY t LIMIT {MAX_POINTS}
         """,
         [service, metric, span.since, span.until],
     )

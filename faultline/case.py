@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from faultline import windows
-from telemetry import TIME, WINDOW_LOGS, WINDOW_METRICS, WINDOW_SPANS, UsageError
+from telemetry import METRICS, TIME, WINDOW_LOGS, WINDOW_METRICS, WINDOW_SPANS, UsageError
 
 if TYPE_CHECKING:
     from ingest import Case
@@ -160,7 +160,7 @@ def _cut(logs: _Logs, spans: pa.Table, at: int | None) -> tuple[pa.Table, pa.Tab
     start = anchor + (int(ends.min()) - anchor) // WIDTH_US * WIDTH_US
     end = anchor + ((int(ends.max()) - anchor) // WIDTH_US + 1) * WIDTH_US
     counts = windows.count_logs(logs.rows, start, WIDTH_US)
-    rows = windows.Rows(counts, WINDOW_METRICS.empty_table(), spans)
+    rows = windows.Rows(counts, WINDOW_METRICS.empty_table(), spans, METRICS.empty_table())
     found = []
     for window, counts in windows.cut(rows, start, end, WIDTH_US, logs.canonical):
         found.append(window)

@@ -15,10 +15,10 @@ import numpy as np
 import orjson
 import pyarrow as pa
 
-from faultline import windows
+from faultline import counters, windows
 from faultline.watermarks import earliest
 from faultline.worker import MAX_SPAN_US
-from telemetry import CorruptState, EvidenceError, Window
+from telemetry import WINDOW_METRICS, CorruptState, EvidenceError, Window
 
 if TYPE_CHECKING:
     from detection import IncidentUpdate, Outcome
@@ -138,8 +138,9 @@ class Correlator:
         spans = scan("spans", _SPAN_COLUMNS, start - MAX_SPAN_US, end, where="NOT late")
         return windows.Rows(
             windows.read_counts(self._reader, start, end, self._width),
-            scan("metrics", ["time", "service", "metric", "value"], start, end, where="NOT late"),
+            scan("metrics", WINDOW_METRICS.names, start, end, where="NOT late AND cumulative IS NOT TRUE"),
             spans,
+            scan("metrics", counters.COLUMNS, start - counters.GAP_US, end, where="NOT late AND cumulative"),
         )
 
     def _follow_lineage(self, start: int, end: int) -> None:

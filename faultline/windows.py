@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 import telemetry
+from faultline.counters import rates
 from faultline.worker import MAX_SPAN_US
 from telemetry import Window
 
@@ -30,11 +31,13 @@ class Rows:
     `logs`: how many of each window (WINDOW_LOGS), under the template ids they are stored with. `metrics`: time,
     service, metric, value. `spans`: all span columns but attributes and origin, chosen by their end, and those of the
     minutes before for their parents' sake.
+    `counters`: cumulative points, which are not among `metrics`, and those of the minutes before (see `counters`).
     """
 
     logs: pa.Table
     metrics: pa.Table
     spans: pa.Table
+    counters: pa.Table
 
 
 def cut(rows: Rows, start: int, end: int, width: int, canonical: Canonical) -> Iterator[tuple[Window, Calls]]:
@@ -42,7 +45,7 @@ def cut(rows: Rows, start: int, end: int, width: int, canonical: Canonical) -> I
 
     `canonical` maps a template id to the id it is counted under, and to the time (us) from which on.
     """
-    metrics = _metric_windows(rows.metrics)
+    metrics = _metric_windows(pa.concat_tables([rows.metrics, rates(rows.counters, start)]))
     logs = _log_windows(rows.logs, canonical)
     spans, calls = _span_windows(rows.spans, start, end, width)
     edges = np.arange(start, end + 1, width, dtype=np.int64)

@@ -27,6 +27,7 @@ from ingest._tables import DeadLetters
 _DELTA = 1
 _NO_VALUE = 1  # flag: the series has ended
 _QUANTILES = (0.5, 0.9, 0.99)
+_COUNTED = ("_count", "_sum", "_bucket")  # parts that count up since the start, unless temporality is delta
 _Value = tuple[str, float, Mapping[str, str]]
 
 
@@ -38,10 +39,12 @@ class _Points:
         self.values: list[float] = []
         self.nanos: list[int] = []
         self.attributes = Attributes()
+        self.cumulative: list[bool] = []
 
-    def add(self, name: str, value: float, nanos: int, attributes: Mapping[str, str]) -> None:
+    def add(self, name: str, value: float, nanos: int, attributes: Mapping[str, str], cumulative: bool) -> None:
         self.names.append(name)
         self.values.append(value)
+        self.cumulative.append(cumulative)
         self.nanos.append(nanos)
         self.attributes.add(attributes)
 
@@ -70,6 +73,7 @@ def read_metrics(messages: Sequence[tuple[int, Any]], envelope: Envelope, letter
         "service": services,
         "metric": points.names,
         "value": np.array(points.values, np.float64),
+        "cumulative": points.cumulative,
     }
     return metrics_table(Columns(columns, points.attributes, owner, envelope), letters)
 
@@ -100,17 +104,19 @@ def _read(metric: Any, shared: dict[str, str], points: _Points) -> None:
     delta = getattr(data, "aggregation_temporality", 0) == _DELTA
     base = shared | {"temporality": "delta"} if delta else shared
     name = metric.name
-    if kind == "sum" and data.is_monotonic and not delta and not name.endswith("_total"):
+    counter = kind == "sum" and data.is_monotonic and not delta
+    if counter and not name.endswith("_total"):
         name += "_total"
     for point in data.data_points:
         notes = {**base, **attributes_of(point.attributes)}
         if point.flags & _NO_VALUE:
-            points.add(name, math.nan, point.time_unix_nano, notes)
+            points.add(name, math.nan, point.time_unix_nano, notes, False)
         elif kind in ("gauge", "sum"):
-            points.add(name, point.as_double or point.as_int, point.time_unix_nano, notes)
+            points.add(name, point.as_double or point.as_int, point.time_unix_nano, notes, counter)
         else:
             for suffix, value, more in _PARTS[kind](point):
-                points.add(name + suffix, value, point.time_unix_nano, {**notes, **more} if more else notes)
+                counts = not delta and suffix in _COUNTED
+                points.add(name + suffix, value, point.time_unix_nano, {**notes, **more} if more else notes, counts)
 
 
 def _totals(point: Any) -> Iterator[_Value]:

@@ -3,6 +3,7 @@
 The service of a series is its label `service_name`, else `service`, `app` or `job`, of which `namespace/name` gives the
 name; else what the message names. All other labels are attributes. Histograms and summaries are series already
 (`le`, `quantile`). NaN says that there is no value, be it a stale series or a summary without observations.
+A series counts up since a start if a TYPE line says so, or its name does: `_total` or `_bucket`, as by convention.
 """
 
 import re
@@ -34,6 +35,7 @@ _MAX_LINE = 64 * 1024
 _REMEMBERED = 1024  # labels this long are remembered; longer ones would make that memory large
 _LABEL = re.compile(r'\s*([a-zA-Z_][\w.]*)\s*=\s*"((?:[^"\\]|\\.)*)"\s*(?:,|$)', re.ASCII)
 _ESCAPE = re.compile(r"\\(.)")
+_TYPE = re.compile(r"\s*# TYPE ([a-zA-Z_:][\w:.]*) (counter|histogram|summary)\s*$", re.ASCII)
 _COMMENT = re.compile(rb"\s*# (?:HELP|TYPE) ")
 
 
@@ -52,14 +54,16 @@ class _Series:
     values: list[float] = field(default_factory=list)
     times: list[float] = field(default_factory=list)  # since 1970, in a unit told by size
     attributes: Attributes = field(default_factory=Attributes)
+    cumulative: list[bool] = field(default_factory=list)
 
-    def add(self, message: int, name: str, labels: "_Labels", value: float, time: float) -> None:
+    def add(self, message: int, name: str, labels: "_Labels", value: float, time: float, counts: bool = False) -> None:
         self.owner.append(message)
         self.services.append(labels.service)
         self.names.append(name)
         self.values.append(value)
         self.times.append(time)
         self.attributes.add(labels.attributes)
+        self.cumulative.append(counts or name.endswith(("_total", "_bucket")))
 
     def decoded(self, envelope: Envelope, letters: DeadLetters) -> Decoded:
         default = envelope.service.to_pylist()
@@ -69,6 +73,7 @@ class _Series:
                 "service": [s or default[o] or "unknown" for s, o in zip(self.services, self.owner, strict=True)],
                 "metric": self.names,
                 "value": np.array(self.values, np.float64),
+                "cumulative": self.cumulative,
             },
             self.attributes,
             self.owner,
@@ -110,14 +115,26 @@ def decode_text(values: Sequence[bytes], envelope: Envelope) -> Decoded:
     for index, value in enumerate(values):
         text = value.decode("utf-8", "backslashreplace")
         observed = int(envelope.observed_us[index])
+        counted: set[str] = set()
         for line in text.split("\n"):
             if not line.strip() or line.lstrip().startswith("#"):
+                counted |= _counted(line)
                 continue
             try:
-                series.add(index, *_sample(line, observed))
+                name, labels, number, time = _sample(line, observed)
+                series.add(index, name, labels, number, time, name in counted)
             except DecodeError as error:
                 letters.add(int(envelope.offset[index]), error.reason, error.detail, line)
     return series.decoded(envelope, letters)
+
+
+def _counted(comment: str) -> set[str]:
+    """Return the names of the series that count up, by a TYPE line."""
+    found = _TYPE.match(comment)
+    if found is None:
+        return set()
+    name, kind = found.groups()
+    return {name} if kind == "counter" else {f"{name}_count", f"{name}_sum"}
 
 
 def _sample(line: str, observed: int) -> tuple[str, _Labels, float, float]:

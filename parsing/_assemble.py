@@ -66,30 +66,29 @@ class Records:
     def build(
         cls,
         rows: pa.Table,
-        keep: int,
         headers: Headers,
         starts: Flags,
-        later: Flags,
         number: Ints,
         streams: Sequence["Stream"],
         settings: ParserSettings,
         services: Services,
     ) -> "Records":
-        """Make records of the first `keep` rows; `starts` says which of them begin one, `later` which add nothing."""
-        whole = np.count_nonzero(starts) == keep
-        first = np.arange(keep) if whole else np.flatnonzero(starts)
-        at: Rows = slice(0, keep) if whole else first
-        taken = rows.slice(0, keep) if whole else rows.take(pa.array(first))
+        """Make records of `rows`, the first that `headers` are of; `starts` says which of them begin one."""
+        count = len(starts)
+        whole = np.count_nonzero(starts) == count
+        first = np.arange(count) if whole else np.flatnonzero(starts)
+        at: Rows = slice(0, count) if whole else first
+        taken = rows if whole else rows.take(pa.array(first))
         messages = headers.spans("message", at)
         bodies, tailed = messages, np.zeros(len(first), np.bool_)
         if not whole:
-            lines = np.diff(first, append=keep)
+            lines = np.diff(first, append=count)
             several = np.flatnonzero(lines > 1)
-            joined = _joined(headers.spans("message", slice(0, keep)), first, lines, several, later)
+            joined = _joined(headers.spans("message", slice(0, count)), first, lines, several, headers.later)
             bodies = messages.replaced(several, joined)
             tailed[several] = [_has_tail(messages, int(row), text) for row, text in zip(several, joined, strict=True)]
         time_us, inherited = _times(taken, headers, at, number[at], streams)
-        plain = bodies is messages and headers.blank_everywhere
+        plain = bodies is messages and not headers.seen
         columns = _plain_columns(taken, settings) if plain else _columns(taken, headers, at, bodies, settings)
         one_service = len(streams) == 1 and all_same(columns["service"])
         columns["service"], refused = services.column(columns["service"], one_service)
@@ -150,6 +149,10 @@ def _times(rows: pa.Table, headers: Headers, at: Rows, number: Ints, streams: Se
     return us, inherited
 
 
+_STATED = [
+    (name, LINES.get_field_index(name))
+    for name in ("body", "component", "service", "severity_text", "severity_number", "trace_id", "span_id")
+]
 _TEXTS = {
     "component": "component",
     "service": "service",
@@ -161,10 +164,10 @@ _TEXTS = {
 
 def _plain_columns(rows: pa.Table, settings: ParserSettings) -> dict[str, pa.Array]:
     """Return the columns of records that are as the envelope states them: lines without a header."""
-    columns = {name: rows[name] for name in ("body", *_TEXTS, "severity_number")}
+    columns = {name: one_chunk(rows.column(at)) for name, at in _STATED}
     severity, stated = columns["severity_text"], columns["severity_number"]
     if severity.null_count < len(severity):
-        columns["severity_number"] = _stated_or(stated, _LEVELS.of(Spans.of(one_chunk(severity))))
+        columns["severity_number"] = _stated_or(stated, _LEVELS.of(Spans.of(severity)))
     _fill_service(columns, settings)
     return columns
 
@@ -182,7 +185,7 @@ def _columns(
     rows: pa.Table, headers: Headers, at: Rows, bodies: Spans, settings: ParserSettings
 ) -> dict[str, pa.Array]:
     """Return the columns of text and the severity; what the envelope states wins over what the header says."""
-    asked = [name for name, field in _TEXTS.items() if headers.has(field)]
+    asked = [name for name, field in _TEXTS.items() if field in headers.seen]
     begins, ends = headers.places([_TEXTS[name] for name in asked], at, 1)
     begins[-1], ends[-1] = bodies.begins, bodies.ends
     found = string_columns(bodies.data, begins, ends, [True] * len(asked) + [False])
@@ -205,7 +208,7 @@ def _severity_numbers(rows: pa.Table, severity: pa.Array, headers: Headers, at: 
         else pa.nulls(len(severity), _INT8)
     )
     numbers = _stated_or(stated, numbers)
-    if not headers.has("priority"):
+    if "priority" not in headers.seen:
         return numbers
     return pc.coalesce(numbers, _PRIORITIES.of(headers.spans("priority", at)))
 

@@ -35,7 +35,7 @@ def attribute_column(rows: pa.Table, headers: Headers, at: Rows, inherited: Flag
     `inherited`: the record's time is that of the record before it.
     """
     old = rows["attributes"]
-    names = [name for name in _ATTRIBUTE_OF if headers.has(name)]
+    names = [name for name in _ATTRIBUTE_OF if name in headers.seen]
     set_flags = _set_flags(rows, headers, at, inherited)
     if not names and not set_flags and not headers.extra:
         return old
@@ -59,7 +59,7 @@ def _set_flags(rows: pa.Table, headers: Headers, at: Rows, inherited: Flags) -> 
         stated = one_chunk(rows["time"])
         unstated = stated.is_null().to_numpy(zero_copy_only=False)
         flags = [(_YEAR, headers.year_assumed[at] & unstated), (_DATE, headers.date_assumed[at] & unstated), *flags]
-    return [(said, flag) for said, flag in flags if flag.any()]
+    return [(said, flag) for said, flag in flags if np.count_nonzero(flag)]
 
 
 @lru_cache(maxsize=256)

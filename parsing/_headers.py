@@ -42,19 +42,21 @@ _PROMISING = re2.compile(
 class Headers:
     """Header fields of a column of lines, as places in one byte buffer; absent ones are empty.
 
-    `begins`, `ends`: shape [field, row], fields in the order of FIELDS. `seen`: fields that some row may have.
+    `begins`, `ends`: shape [field, row], fields in the order of FIELDS. `seen`: fields that the header of some row
+    may have.
     """
 
     data: Bytes
     begins: Ints
     ends: Ints
-    seen: Flags
     matched: Flags
     timed: Flags  # `time_us` is that of the header
     time_us: Ints
     year_assumed: Flags
     date_assumed: Flags
     undated: NDArray[np.int8]  # the time is one of the nominal year: 1 local, 2 with a zone
+    later: Flags  # parts of a line that began before
+    seen: set[str] = field(default_factory=set)
     assumed: bool = False  # a year or date is, of some row
     extra: dict[int, dict[str, str]] = field(default_factory=dict)  # row -> further attributes
     _texts: list[tuple[int, int, str]] = field(default_factory=list)  # (field, row, text) that is no part of the lines
@@ -63,20 +65,10 @@ class Headers:
     def blank(cls, lines: Spans) -> "Headers":
         """Return the headers of lines that have none: each line is its message."""
         rows = len(lines)
-        places, flags = np.zeros((2, len(FIELDS), rows), np.int64), np.zeros((4, rows), np.bool_)
+        places, flags = np.zeros((2, len(FIELDS), rows), np.int64), np.zeros((5, rows), np.bool_)
         places[0, 0], places[1, 0] = lines.begins, lines.ends
-        seen, time_us = np.zeros(len(FIELDS), np.bool_), np.zeros(rows, np.int64)
-        undated = np.zeros(rows, np.int8)
-        return cls(lines.data, places[0], places[1], seen, flags[0], flags[1], time_us, flags[2], flags[3], undated)
-
-    def has(self, name: str) -> bool:
-        """Return whether some row may have this field."""
-        return bool(self.seen[_PLACE[name]])
-
-    @property
-    def blank_everywhere(self) -> bool:
-        """Whether no row may have any field but its message."""
-        return not np.count_nonzero(self.seen)
+        time_us, undated = np.zeros(rows, np.int64), np.zeros(rows, np.int8)
+        return cls(lines.data, places[0], places[1], flags[0], flags[1], time_us, flags[2], flags[3], undated, flags[4])
 
     def spans(self, name: str, rows: Rows) -> Spans:
         """Return a field of some rows."""
@@ -102,7 +94,7 @@ class Headers:
 
     def put_text(self, name: str, row: int, text: str) -> None:
         """Set a field of a row to a text that is no part of the lines; `settle` makes it count."""
-        self.seen[_PLACE[name]] = True
+        self.seen.add(name)
         self._texts.append((_PLACE[name], row, text))
 
     def settle(self) -> None:
@@ -156,7 +148,7 @@ class HeaderReader:
         _vm.take_headers(*arrays, lines.data, lines.begins, lines.ends, rows, which, headers.begins, headers.ends)
         for place in np.flatnonzero(which == _UNDECIDED):
             which[place] = self._ask_re2(headers, lines, int(rows[place]))
-        headers.seen[merged.used] = True
+        headers.seen |= merged.names
 
     def _ask_re2(self, headers: Headers, lines: Spans, row: int) -> int:
         """Do for one row what the programs do, in linear time."""
@@ -267,6 +259,7 @@ class _Merged:
     entries: Ints  # first instruction, by layout
     fields: Ints  # shape [layout, group]: the place in FIELDS, -1 where the layout has no such group
     used: Ints  # places of the groups of any layout
+    names: frozenset[str]  # those fields
 
     @classmethod
     def of(cls, layouts: list[Layout]) -> "_Merged":
@@ -278,6 +271,7 @@ class _Merged:
         for number, one in enumerate(programs):
             places = [_PLACE[name.rstrip("2")] for name in one.groups]
             fields[number, : len(places)] = places
+        used = np.unique(fields[fields >= 0])
         code = [one.moved(*by) for one, *by in zip(programs, entries, sets, jumps, strict=False)]
         return cls(
             np.concatenate(code),
@@ -286,5 +280,6 @@ class _Merged:
             np.array([one.likes for one in programs]),
             entries[:-1],
             fields,
-            np.unique(fields[fields >= 0]),
+            used,
+            frozenset(FIELDS[place] for place in used),
         )

@@ -26,7 +26,7 @@ from telemetry import LINEAGE, LINES, LOGS, TEMPLATES, CorruptState, Parsed, tem
 
 log = logging.getLogger("faultline.parsing")
 
-_kernels = Kernels("parsing._kernels")
+_kernels, _row_kernels = Kernels("parsing._kernels"), Kernels("parsing._row_kernels")
 FORMAT_VERSION = 3
 UNKNOWN_SERVICE = "unknown"
 _NO_LINES, _NO_LOGS = LINES.empty_table(), LOGS.empty_table()
@@ -129,67 +129,60 @@ class Parser:
             self._held = _NO_LINES
             return self._nothing(self._next), np.zeros(0, np.bool_)
         rows = rows.combine_chunks() if rows["body"].num_chunks > 1 else rows
-        lines, structured = Spans.of(one_chunk(rows["body"])), flags(rows["structured"])
-        names, number = self._stream_of(rows)
-        headers, headed, lines, parts = read_rows(rows, lines, structured, names, number, self)
-        starts, open_end = self._starts(rows, lines, structured, number, headers, headed)
-        starts &= ~parts.later
-        keep = rows.num_rows
-        if not flush:
-            keep = int(np.flatnonzero(starts)[-1]) if open_end else keep
-            keep = parts.held_from(keep, starts, ints(rows["offset"]))
-        self._held = rows.slice(keep) if keep < rows.num_rows else _NO_LINES
-        next = int(rows["offset"][keep].as_py()) if keep < rows.num_rows else self._next
-        parsed = self._emit(rows, keep, names, number, headers, starts[:keep], headed, parts.later, next)
-        return parsed, starts[:keep]
+        lines = Spans.of(one_chunk(rows["body"]))
+        streams, number = self._streams_of(rows)
+        if self.settings.format == "message":
+            headers, starts, keep = Headers.blank(lines), np.ones(len(lines), np.bool_), len(lines)
+        else:
+            headers, starts, keep = self._read(rows, lines, streams, number, flush)
+        next = self._next
+        self._held = _NO_LINES
+        if keep < len(lines):
+            self._held, next = rows.slice(keep), int(ints(rows["offset"])[keep])
+            rows, starts, number = rows.slice(0, keep), starts[:keep], number[:keep]
+        if keep == 0:
+            return self._nothing(next), starts
+        records = Records.build(rows, headers, starts, number, streams, self.settings, self._services)
+        self._warn_of_services()
+        return self._templated(records, streams, keep, next), starts
 
     def _nothing(self, next: int) -> Parsed:
         return Parsed(_NO_LOGS, _NO_TEMPLATES, _NO_RULES, next)
 
-    def _stream_of(self, rows: pa.Table) -> tuple[list[str], Ints]:
+    def _streams_of(self, rows: pa.Table) -> tuple[list[Stream], Ints]:
         """Return the streams the rows belong to, and which of them each row does."""
         fallback = self.settings.service or UNKNOWN_SERVICE
         service = one_chunk(rows["service"])
         if all_same(service):
-            return [self._learning.admit(service[0].as_py() or fallback)], np.zeros(len(service), np.int64)
+            name = self._learning.admit(service[0].as_py() or fallback)
+            return [self.stream(name)], np.zeros(len(service), np.int64)
         coded = pc.fill_null(service, fallback).dictionary_encode()
         number = coded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
         admitted = [self._learning.admit(name) for name in coded.dictionary.to_pylist()]
         place = {name: number for number, name in enumerate(dict.fromkeys(admitted))}
-        return list(place), np.array([place[name] for name in admitted], np.int64)[number]
+        return [self.stream(name) for name in place], np.array([place[name] for name in admitted], np.int64)[number]
 
-    def _starts(
-        self, rows: pa.Table, lines: Spans, structured: Flags, number: Ints, headers: Headers, headed: Flags
-    ) -> tuple[Flags, bool]:
-        """Return which rows begin a record, and whether the last record may still grow."""
-        if self.settings.format == "message":
-            return np.ones(len(number), np.bool_), False
-        offsets, starts = ints(rows["offset"]), np.empty(len(number), np.bool_)
+    def _read(
+        self, rows: pa.Table, lines: Spans, streams: list[Stream], number: Ints, flush: bool
+    ) -> tuple[Headers, Flags, int]:
+        """Return the headers, which rows begin a record, and how many rows there are before a record that may grow."""
+        structured, offsets = flags(rows["structured"]), ints(rows["offset"])
+        headers, lines, parts = read_rows(rows, lines, structured, streams, number, self.settings.timezone)
+        headed, starts = np.empty((2, len(lines)), np.bool_)
+        known = np.array([stream.headed for stream in streams])
+        _row_kernels.headed_rows(headers.matched, structured, number, known.copy(), headed)
         _kernels.record_starts(structured, continues(lines, headers.matched, headed), number, offsets, starts)
         starts = cut_long(starts, lines.sizes)
-        alone = len(offsets) < 2 or offsets[-1] != offsets[-2]
-        return starts, bool(alone and not structured[-1])
-
-    def _emit(
-        self,
-        rows: pa.Table,
-        keep: int,
-        names: list[str],
-        number: Ints,
-        headers: Headers,
-        starts: Flags,
-        headed: Flags,
-        later: Flags,
-        next: int,
-    ) -> Parsed:
-        if keep == 0:
-            return self._nothing(next)
-        streams = [self.stream(name) for name in names]
-        for one, mine in streams_in(number[:keep], len(names)):
-            streams[one].headed = bool(np.count_nonzero(headed[mine]))
-        records = Records.build(rows, keep, headers, starts, later, number, streams, self.settings, self._services)
-        self._warn_of_services()
-        return self._templated(records, streams, keep, next)
+        starts[headers.later] = False
+        keep = len(lines)
+        if not flush:
+            alone = keep < 2 or offsets[-1] != offsets[-2]
+            keep = starts.tobytes().rfind(1) if alone and not structured[-1] else keep
+            keep = parts.held_from(keep, starts, offsets)
+        _row_kernels.headed_rows(headers.matched[:keep], structured, number, known, headed)
+        for stream, one in zip(streams, known.tolist(), strict=True):
+            stream.headed = one
+        return headers, starts, keep
 
     def _templated(self, records: Records, streams: list[Stream], keep: int, next: int) -> Parsed:
         """Give the records their templates, and fit these."""

@@ -1,5 +1,6 @@
 """Headers of a batch's rows, stream by stream, put together in row order."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,30 +14,24 @@ from parsing._partial import Partials
 from parsing._structured import read_structured
 
 if TYPE_CHECKING:
-    from parsing._parser import Parser
+    from parsing._parser import Stream
 
 _kernels = Kernels("parsing._kernels")
 _LOGFMT = re2.compile(r'[A-Za-z_@][\w.@-]*=(?:"(?:[^"\\]|\\.)*"|[^\s"]*)\s+[A-Za-z_@][\w.@-]*=')
 
 
 def read_rows(
-    rows: pa.Table, lines: Spans, structured: Flags, names: list[str], number: Ints, parser: "Parser"
-) -> tuple[Headers, Flags, Spans, Partials]:
-    """Return the headers of all rows, for each whether its stream has shown a header up to it, the lines, and which of
-    them came in parts.
+    rows: pa.Table, lines: Spans, structured: Flags, streams: Sequence["Stream"], number: Ints, timezone: str
+) -> tuple[Headers, Spans, Partials]:
+    """Return the headers of all rows, the lines, and which of them came in parts.
 
     Of what a container runtime wrote, the line is what it passes on, and the header is that of this line.
     """
-    headers = Headers.blank(lines)
-    headed, partials = np.zeros((2, len(lines)), np.bool_)
-    parts = Partials(partials)
-    if parser.settings.format == "message":
-        return headers, headed, lines, parts
-    observed = ints(rows["observed_time"])
-    mixed = np.count_nonzero(structured) > 0
-    for one, mine in streams_in(number, len(names)):
-        stream = parser.stream(names[one])
-        own = np.arange(len(lines))[mine]
+    headers, observed = Headers.blank(lines), ints(rows["observed_time"])
+    parts = Partials(headers.later)
+    mixed, every = np.count_nonzero(structured) > 0, np.arange(len(lines))
+    for one, mine in streams_in(number, len(streams)):
+        stream, own = streams[one], every[mine]
         raw = own[~structured[own]] if mixed else own
         wrapped = _read_some(stream.raw, lines, raw, observed, headers, leading=True)
         if len(wrapped):
@@ -47,11 +42,9 @@ def read_rows(
         if mixed:
             _read_some(stream.inner, lines, own[structured[own]], observed, headers, leading=False)
         if stream.years:
-            headers.date(mine, stream.years, parser.settings.timezone)
-        if len(raw):
-            headed[raw] = np.logical_or.accumulate(headers.matched[raw]) | stream.headed
+            headers.date(mine, stream.years, timezone)
     headers.settle()
-    return headers, headed, lines, parts
+    return headers, lines, parts
 
 
 def _read_some(reader: HeaderReader, lines: Spans, rows: Ints, observed: Ints, headers: Headers, leading: bool) -> Ints:

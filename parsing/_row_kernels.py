@@ -16,6 +16,14 @@ def text_places(offsets, first, begins, ends):  # type: ignore[no-untyped-def]
 
 
 @compiled
+def headed_rows(matched, structured, stream, known, headed):  # type: ignore[no-untyped-def]
+    """Set headed[row] where its stream has shown a raw line with a header up to it; `known`: streams that have."""
+    for row in range(matched.size):
+        known[stream[row]] |= matched[row] and not structured[row]
+        headed[row] = known[stream[row]]
+
+
+@compiled
 def inherit(us, known, stream, observed, last, inherited):  # type: ignore[no-untyped-def]
     """Set the time of each row that has none of its own to that of the row before it in its stream, or `observed`.
 

@@ -71,6 +71,8 @@ METRICS = pa.schema(
         pa.field("attributes", ATTRIBUTES),
         *_ORIGIN,
         _LATE,
+        # true: counts up since a start, and detection looks at its rate; null: not, or not known to
+        pa.field("cumulative", pa.bool_()),
     ]
 )
 """One row a metric point."""

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import telemetry
+from faultline.counters import COLUMNS
 from faultline.windows import Rows, count_logs, cut, read_counts
 from storage import Move, Store
 from telemetry import Partition
@@ -13,14 +14,16 @@ from telemetry import Partition
 S = 1_000_000
 SPAN_COLUMNS = ["time", "duration_us", "trace_id", "span_id", "parent_span_id", "service", "operation", "status"]
 SPAN_SCHEMA = pa.schema([telemetry.SPANS.field(name) for name in SPAN_COLUMNS])
+COUNTER_SCHEMA = pa.schema([telemetry.METRICS.field(name) for name in COLUMNS])
 LOG_SCHEMA = pa.schema([telemetry.LOGS.field(n) for n in ("time", "service", "template_id", "severity_number")])
 
 
-def rows(logs: list[dict] = (), metrics: list[dict] = (), spans: list[dict] = ()) -> Rows:
+def rows(logs: list[dict] = (), metrics: list[dict] = (), spans: list[dict] = (), counters: list[dict] = ()) -> Rows:
     return Rows(
         count_logs(pa.Table.from_pylist(list(logs), LOG_SCHEMA), 0, 10 * S),
         pa.Table.from_pylist(list(metrics), telemetry.WINDOW_METRICS),
         pa.Table.from_pylist(list(spans), SPAN_SCHEMA),
+        pa.Table.from_pylist(list(counters), COUNTER_SCHEMA),
     )
 
 

@@ -329,3 +329,17 @@ def test_an_empty_message_is_no_record():
         for value in (message_type(signal)().SerializeToString(), as_json(message_type(signal)())):
             (batch,) = decoded(value, format=topic.replace("spans", "traces"))
             assert (batch.read, batch.next) == (0, 11)
+
+
+def test_what_counts_up_since_a_start_is_marked():
+    at, point = {"time_unix_nano": NS, "count": 1, "sum": 1.0, "max": 1.0}, {"time_unix_nano": NS, "as_int": 1}
+    sums = [
+        {"name": name, "sum": {"is_monotonic": grows, "aggregation_temporality": kind, "data_points": [point]}}
+        for name, grows, kind in (("a", True, 2), ("b", True, 1), ("c", False, 2))
+    ]
+    histograms = [
+        {"name": name, "histogram": {"aggregation_temporality": kind, "data_points": [at]}}
+        for name, kind in (("h", 2), ("d", 1))
+    ]
+    found = rows(decoded(metrics(*sums, *histograms).SerializeToString(), topic="otlp_metrics"), "metrics")
+    assert [row["metric"] for row in found if row["cumulative"]] == ["a_total", "h_count", "h_sum"]

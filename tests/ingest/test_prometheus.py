@@ -45,6 +45,20 @@ def test_lines_that_are_no_samples_are_dead_letters_and_the_next_goes_on():
     )
 
 
+def test_what_counts_up_is_told_by_its_type_or_its_name():
+    typed = b"# TYPE took summary\n# TYPE hits counter\n# TYPE threads_count gauge\n"
+    names = (b"took", b"took_count", b"took_sum", b"hits", b"threads_count", b"sent_total", b"h_bucket")
+    found = rows(decoded(typed + b" 1\n".join([*names, b""]), b"took_count 1", format="prometheus"), "metrics")
+    assert [row["metric"] for row in found if row["cumulative"]] == [
+        "took_count",
+        "took_sum",
+        "hits",
+        "sent_total",
+        "h_bucket",
+    ]
+    assert len(found) == 8
+
+
 def request(*series):
     return write_request()(
         timeseries=[

@@ -11,7 +11,7 @@ from parsing_texts import fill, same_but_blanks
 
 from parsing import Parser, ParserSettings
 from parsing._settings import ENGINES
-from telemetry import LINEAGE, LOGS, TEMPLATES, CorruptState, Parsed, template_id
+from telemetry import LINEAGE, LINES, LOGS, TEMPLATES, CorruptState, Parsed, template_id
 
 HEADER = "2026-01-05 10:11:12,345 INFO [main] shop.Cart: "
 
@@ -160,6 +160,16 @@ def test_structured_records_are_whole_and_their_bodies_may_have_headers(run: Run
     assert [row["body"] for row in rows] == ["low", "\tat x", "plain"]
     assert (rows[0]["severity_text"], rows[0]["component"]) == ("WARN", "a.c.Cart#7")
     assert rows[0]["trace_id"] == "245e8714006693a315ec183d215130b5"
+
+
+@pytest.mark.parametrize("size", [1, 4])
+def test_structured_rows_do_not_make_a_stream_forget_its_headers(make_lines: MakeLines, size: int) -> None:
+    table, end = make_lines([HEADER + "one", "whole", "no header", "nor here"])
+    at = LINES.get_field_index("structured")
+    table = table.set_column(at, LINES.field(at), pa.array([False, True, False, False]))
+    parser = Parser()
+    parts = [parser.process(table.slice(row, size), end, row + size >= 4) for row in range(0, 4, size)]
+    assert [row["body"] for row in logs(parts)] == ["one", "whole", "no header\nnor here"]
 
 
 def test_json_and_logfmt_lines(run: Run) -> None:
