@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import MappingProxyType
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
@@ -42,6 +42,23 @@ class Counts(Protocol):
     filtered: int
     late: int
     ahead: int
+
+
+@runtime_checkable
+class Endpoint(Protocol):
+    """A source that senders talk to: requests by outcome, and bytes in its journal and of these not read yet."""
+
+    @property
+    def outcomes(self) -> Mapping[str, int]:
+        """Requests so far, by what they came to."""
+
+    @property
+    def journal_bytes(self) -> int:
+        """Size of the journal."""
+
+    @property
+    def backlog_bytes(self) -> int:
+        """What of it was not read yet."""
 
 
 class OwnMetrics:
@@ -125,6 +142,10 @@ class OwnMetrics:
             self._detected.set(position_us / 1e6)
         self._open.set(open_incidents)
         self._refused.set(refused)
+
+    def endpoint(self, source: "Endpoint") -> None:
+        """Publish what an endpoint counts, as it is whenever somebody asks."""
+        self.registry.register(_EndpointMetrics(source))
 
     def store_full(self, full: bool) -> None:
         """State whether a commit waits for room in the store."""
@@ -218,6 +239,29 @@ class _Partitions(Collector):
                 "other",
                 [sum(column) for column in zip(*(totals for _, totals, _ in rest), strict=True)],
                 min(marks, default=None),
+            )
+
+
+class _EndpointMetrics(Collector):
+    """The OTLP/HTTP endpoint, looked at when somebody asks."""
+
+    def __init__(self, source: Endpoint) -> None:
+        self._source = source
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield the metric families, as prometheus_client asks for them."""
+        requests = CounterMetricFamily(
+            "faultline_otlp_requests",
+            "OTLP/HTTP requests by the status they were answered with, or what they came to instead.",
+            labels=["outcome"],
+        )
+        for outcome, count in sorted(self._source.outcomes.items()):
+            requests.add_metric([outcome], count)
+        yield requests
+        sizes = {"journal": self._source.journal_bytes, "backlog": self._source.backlog_bytes}
+        for name, size in sizes.items():
+            yield GaugeMetricFamily(
+                f"faultline_otlp_{name}_bytes", "Bytes of OTLP requests, kept or unread.", value=size
             )
 
 

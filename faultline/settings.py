@@ -20,7 +20,7 @@ from telemetry import SettingsError
 
 if TYPE_CHECKING:
     import storage
-    from ingest import DeadLetterTopic
+    from ingest import Access, DeadLetterTopic
     from parsing import ParserSettings, Redactor
 
 DEFAULT_FILE = "faultline.toml"
@@ -60,6 +60,9 @@ RedactionKind = Literal[
     "card",
     "iban",
 ]
+
+
+_LEAST_TOKEN = 16  # characters
 
 
 class _Group(BaseModel):
@@ -144,11 +147,7 @@ class Kafka(_Group):
             return {"sasl_token_file": str(self.sasl_token_file)}
         password = self.sasl_password.get_secret_value() if self.sasl_password else None
         if self.sasl_password_file is not None:
-            try:
-                password = self.sasl_password_file.read_text("utf-8").strip()
-            except (OSError, UnicodeDecodeError) as error:
-                why = getattr(error, "strerror", None) or "it is not UTF-8"
-                raise SettingsError(f"cannot read kafka.sasl_password_file {self.sasl_password_file}: {why}") from None
+            password = _secret("kafka.sasl_password_file", self.sasl_password_file)
         return {"sasl_plain_username": self.sasl_username, "sasl_plain_password": password}
 
 
@@ -158,7 +157,18 @@ class Otlp(_Group):
     listen: str = Field(
         "127.0.0.1:4318",
         pattern=r"^(\[[0-9a-fA-F:.]+\]|[^:\s]+):\d{1,5}$",
-        description="Address to listen on, as `host:port`. There is no authentication: whoever reaches it can send.",
+        description="Address to listen on, as `host:port`; one that other machines reach wants a token.",
+    )
+    token: SecretStr | None = Field(
+        None, min_length=_LEAST_TOKEN, description="Bearer token that senders must show; never printed or logged."
+    )
+    token_file: Path | None = Field(None, description="File to read the token from, instead.")
+    tls_certificate: Path | None = Field(None, description="Certificate (PEM, with its chain): senders then use https.")
+    tls_key: Path | None = Field(
+        None, description="Private key (PEM, without a password) of that certificate, where it is not in the same file."
+    )
+    allow_anonymous: bool = Field(
+        False, description="Listen without a token also where other machines reach: something else keeps strangers out."
     )
     journal: Path | None = Field(
         None,
@@ -168,6 +178,27 @@ class Otlp(_Group):
     max_backlog_bytes: int = Field(
         2**30, ge=2**20, le=2**40, description="Senders are told to wait while the pipeline is this many bytes behind."
     )
+
+    def access(self) -> "Access":
+        """Return who may send. Raises SettingsError."""
+        from ingest import Access
+
+        if self.tls_key and not self.tls_certificate:
+            raise SettingsError(f"otlp.tls_key is {self.tls_key}: otlp.tls_certificate must name a file as well")
+        token = self.token.get_secret_value() if self.token else None
+        if self.token_file is not None:
+            token = _secret("otlp.token_file", self.token_file)
+            if len(token) < _LEAST_TOKEN:
+                raise SettingsError(f"otlp.token_file {self.token_file}: want {_LEAST_TOKEN} characters or more in it")
+        return Access(token, self.tls_certificate, self.tls_key, self.allow_anonymous)
+
+
+def _secret(name: str, path: Path) -> str:
+    try:
+        return path.read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        why = getattr(error, "strerror", None) or "it is not UTF-8"
+        raise SettingsError(f"cannot read {name} {path}: {why}") from None
 
 
 class Fields(_Group):

@@ -14,6 +14,7 @@ from ingest._case import Case, Matrix, read_case, read_graph, read_matrix, read_
 from ingest._files import FilesSource, line_starts
 from ingest._formats import FORMATS
 from ingest._kafka import KafkaSource
+from ingest._otlp_access import Access
 from ingest._otlp_source import OtlpSource
 from ingest._outlet import DeadLetterTopic
 from ingest._source import Source
@@ -22,6 +23,7 @@ from ingest._topics import fill_topic, read_topic
 
 __all__ = [
     "FORMATS",
+    "Access",
     "Case",
     "DeadLetterTopic",
     "FilesSource",

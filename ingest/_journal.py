@@ -15,6 +15,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import xxhash
@@ -158,8 +159,7 @@ class Journal:
     def read(self, position: int, most: int) -> Iterator[Entry]:
         """Yield the records from `position` on, up to about `most` bytes; damaged ones as such."""
         end, stop = self.end, position + most
-        starts = self._starts
-        for start, following in zip(starts, [*starts[1:], end], strict=True):
+        for start, following in pairwise([*self._starts, end]):
             if following <= position or start >= min(end, stop):
                 continue
             with self._path(start).open("rb") as file:

@@ -10,6 +10,7 @@ import socket
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -19,6 +20,7 @@ from typing import Any
 import orjson
 
 from ingest._compress import decompress
+from ingest._otlp_access import Access
 from telemetry import DecodeError, SourceError
 
 log = logging.getLogger("faultline.ingest")
@@ -29,7 +31,7 @@ MAX_BODY = 20 * 1024 * 1024
 _CONNECTIONS = 64
 _IN_FLIGHT = 4 * MAX_BODY
 _DECODERS = 1  # of a body at the limit, made to grow, decoding may take 1.4 GB
-_IDLE_S, _BODY_S = 30.0, 60.0
+_IDLE_S, _BODY_S, _HANDSHAKE_S = 30.0, 60.0, 10.0
 _SIGNALS = {"/v1/logs": "logs", "/v1/metrics": "metrics", "/v1/traces": "traces"}
 _PROTOBUF, _JSON = "application/x-protobuf", "application/json"
 _BUSY = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
@@ -60,14 +62,19 @@ class OtlpServer(ThreadingHTTPServer):
     """Serves in threads of its own until `close`. `listen` is HOST:PORT; port 0 takes a free one.
 
     `refuse(reason, detail, raw)` is told of bodies that cannot be decompressed. Raises SourceError.
+    `outcomes` counts requests: by the status they were answered with, and those that came to none.
     """
 
     daemon_threads = True
     request_queue_size = 128
 
-    def __init__(self, listen: str, take: Take, refuse: Callable[[DecodeError, bytes], None]) -> None:
+    def __init__(self, listen: str, take: Take, refuse: Callable[[DecodeError, bytes], None], access: Access) -> None:
         host, port = _address(listen)
-        self.take, self.refuse = take, refuse
+        access.check(listen)
+        self.take, self.refuse, self.access = take, refuse, access
+        self._tls = access.context()
+        self.outcomes: Counter[str] = Counter()
+        self._counting = threading.Lock()
         self.decoders = threading.BoundedSemaphore(_DECODERS)
         self.flight = _Budget(_IN_FLIGHT)
         self._free = threading.BoundedSemaphore(_CONNECTIONS)
@@ -96,6 +103,7 @@ class OtlpServer(ThreadingHTTPServer):
         if self._free.acquire(blocking=False):
             super().process_request(request, client_address)
             return
+        self.count("too_many_connections")
         try:
             request.sendall(_BUSY)
         except OSError:
@@ -109,6 +117,27 @@ class OtlpServer(ThreadingHTTPServer):
             super().process_request_thread(request, client_address)
         finally:
             self._free.release()
+
+    def finish_request(self, request: Any, client_address: Any) -> None:
+        """Serve one connection; where TLS is spoken, that begins here, in the connection's own thread."""
+        if self._tls is None:
+            super().finish_request(request, client_address)
+            return
+        request.settimeout(_HANDSHAKE_S)
+        try:
+            secure = self._tls.wrap_socket(request, server_side=True)
+        except OSError:
+            self.count("tls_failed")
+            raise
+        try:
+            super().finish_request(secure, client_address)
+        finally:
+            self.shutdown_request(secure)
+
+    def count(self, outcome: str) -> None:
+        """Count a request; from any thread."""
+        with self._counting:
+            self.outcomes[outcome] += 1
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Say what went wrong, unless a sender just went away; it gets no answer and sends again."""
@@ -168,6 +197,8 @@ class _Handler(BaseHTTPRequestHandler):
             left -= len(part)
 
     def _receive(self) -> Answer:
+        if not self.server.access.admits(self.headers.get("Authorization")):
+            raise Refused(401, "want the header Authorization: Bearer TOKEN, with the token that is set here")
         signal = _SIGNALS.get(self.path.partition("?")[0].rstrip("/"))
         if signal is None:
             raise Refused(404, f"there are {', '.join(_SIGNALS)}")
@@ -245,6 +276,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self, answer: Answer) -> None:
         """Answer in the encoding of the request: an empty response message, or a google.rpc.Status."""
+        self.server.count(str(answer.status))
         self.send_response(answer.status)
         is_json = self._kind == _JSON
         body = _status_json(answer) if is_json else _status_protobuf(answer)
@@ -252,6 +284,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(body)))
         if answer.retry_s is not None:
             self.send_header("Retry-After", str(answer.retry_s))
+        if answer.status == 401:
+            self.send_header("WWW-Authenticate", "Bearer")
         if self.close_connection:
             self.send_header("Connection", "close")
         self.end_headers()

@@ -6,7 +6,6 @@ process broke down in between, sends again, as it must: then its records may be 
 exactly-once begins, where the journal is written.
 """
 
-import ipaddress
 import logging
 import threading
 import time
@@ -20,6 +19,7 @@ import pyarrow as pa
 from ingest._journal import SEGMENT, Entry, Journal
 from ingest._json import Envelope
 from ingest._otlp import SIGNALS, decode_otlp, from_json, from_protobuf
+from ingest._otlp_access import Access
 from ingest._otlp_http import Answer, OtlpServer
 from ingest._tables import MAX_RAW, DeadLetters
 from telemetry import Batch, DecodeError, Partition, PositionLost
@@ -32,13 +32,15 @@ MAX_BACKLOG = 1024 * 1024 * 1024
 _POLL_BYTES = 4 * 1024 * 1024
 _REFUSED = len(SIGNALS)  # the kind of a journal record that holds a refused request; the others are signals
 _WARN_S = 30.0
+_OPEN = Access()
 
 
 class OtlpSource:
     """Listens for OTLP/HTTP on `listen` and keeps what comes in a journal in `folder`. Position: bytes of journal.
 
     With `once` it does not listen, and ends when the journal is read to its end. Senders are answered 429 while more
-    than `max_backlog` bytes wait to be read. Raises SourceError if the address or the journal cannot be had.
+    than `max_backlog` bytes wait to be read. `access` says who may send. Raises SourceError if the address, the
+    certificate or the journal cannot be had.
     """
 
     name = "otlp"
@@ -51,6 +53,7 @@ class OtlpSource:
         once: bool = False,
         max_backlog: int = MAX_BACKLOG,
         segment: int = SEGMENT,
+        access: Access = _OPEN,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._folder, self._journal = folder, Journal(folder, segment)
@@ -61,17 +64,30 @@ class OtlpSource:
         self._warned_at = -_WARN_S
         self._drained = self._closing = False
         try:
-            self._server = None if once else OtlpServer(listen, self._take, self._refuse)
+            self._server = None if once else OtlpServer(listen, self._take, self._refuse, access)
         except BaseException:
             self._journal.close()
             raise
-        if self._server and not _is_loopback(listen):
-            log.warning("listening on %s: whoever reaches that address can send; there is no authentication", listen)
 
     @property
     def port(self) -> int | None:
         """The port listened on."""
         return self._server.port if self._server else None
+
+    @property
+    def outcomes(self) -> dict[str, int]:
+        """Requests so far, by the status they were answered with, or by what they came to instead."""
+        return dict(self._server.outcomes) if self._server else {}
+
+    @property
+    def journal_bytes(self) -> int:
+        """What the journal holds on the disk."""
+        return self._journal.end - self._journal.begin
+
+    @property
+    def backlog_bytes(self) -> int:
+        """What of it the pipeline has not read yet."""
+        return self._journal.end - (self._next or self._journal.begin)
 
     # -- requests, in the server's threads ------------------------------------------------------------------------
 
@@ -79,7 +95,7 @@ class OtlpSource:
         """Put a request into the journal, as protobuf, and answer."""
         if self._closing:
             return Answer(503, "shutting down", 5)
-        if self._journal.end - (self._next or self._journal.begin) > self._max_backlog:
+        if self.backlog_bytes > self._max_backlog:
             self._warn("the pipeline is %d bytes behind: senders are told to wait", self._max_backlog)
             return Answer(429, "the pipeline is behind", 2)
         try:
@@ -133,8 +149,8 @@ class OtlpSource:
 
     @property
     def ends(self) -> Mapping[str, int]:
-        """Not told: the journal grows while it is read."""
-        return {}
+        """The end of the journal, in bytes."""
+        return {self._partition.app_id: self._journal.end}
 
     def partitions(self) -> list[Partition]:
         """Return the one partition."""
@@ -212,11 +228,3 @@ class OtlpSource:
                 letters.add(entry.position, "journal_damaged", detail, entry.payload)
         assert self._next is not None
         return Batch(self._partition, start, self._next, letters.units, dead_letters=letters.table())
-
-
-def _is_loopback(listen: str) -> bool:
-    host = listen.rpartition(":")[0].strip("[]")
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -97,7 +97,7 @@ def _check(
 def _run(settings: "Settings", kind: str, paths: tuple[Path, ...], service: str | None, once: bool) -> "Accounting":
     from faultline.cli._progress import Progress
     from faultline.cli._stop import stop_on_signals
-    from faultline.own_metrics import OwnMetrics
+    from faultline.own_metrics import Endpoint, OwnMetrics
     from faultline.pipeline import run_pipeline
     from storage import Store
 
@@ -108,6 +108,8 @@ def _run(settings: "Settings", kind: str, paths: tuple[Path, ...], service: str 
         with stop_on_signals() as stop:
             store = Store.open(settings.store)
             source = _open_source(settings, kind, paths, service, once)
+            if isinstance(source, Endpoint):
+                own.endpoint(source)
             turn = _turn(own, progress)
             return run_pipeline(source, store, settings, once=once, stop=stop, on_progress=turn, own=own)
     finally:
@@ -152,7 +154,8 @@ def _open_otlp(settings: "Settings", once: bool) -> "Source":
             f"the store {store} is no local folder: set otlp.journal to one, for the journal of the source"
         )
     folder = otlp.journal or Path(store).expanduser() / "otlp-journal"
-    return OtlpSource(folder, otlp.listen, once=once, max_backlog=otlp.max_backlog_bytes)
+    limit = otlp.max_backlog_bytes
+    return OtlpSource(folder, otlp.listen, once=once, max_backlog=limit, access=otlp.access())
 
 
 def _open_kafka(settings: "Settings", once: bool) -> "Source":

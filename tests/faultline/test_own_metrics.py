@@ -5,8 +5,10 @@ import time
 import urllib.error
 import urllib.request
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import pytest
+from prometheus_client import generate_latest
 
 from faultline import own_metrics
 from faultline.own_metrics import OwnMetrics
@@ -32,6 +34,24 @@ def get(url: str) -> tuple[int, str]:
             return answer.status, answer.read().decode()
     except urllib.error.HTTPError as error:
         return error.code, error.read().decode()
+
+
+@dataclass
+class Endpoint:
+    outcomes: dict[str, int]
+    journal_bytes: int
+    backlog_bytes: int
+
+
+def test_an_endpoint_is_looked_at_when_somebody_asks():
+    own, endpoint = OwnMetrics(), Endpoint({"200": 5, "401": 2}, 700, 70)
+    own.endpoint(endpoint)
+    endpoint.outcomes["200"] += 1
+    text = generate_latest(own.registry).decode()
+    assert 'faultline_otlp_requests_total{outcome="200"} 6.0' in text
+    assert 'faultline_otlp_requests_total{outcome="401"} 2.0' in text
+    assert "faultline_otlp_journal_bytes 700.0" in text
+    assert "faultline_otlp_backlog_bytes 70.0" in text
 
 
 def test_metrics_show_accounts_commits_and_detection():

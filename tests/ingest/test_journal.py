@@ -1,5 +1,6 @@
 """The journal: what was appended is read again, whatever a crash, a full disk or a bad byte does."""
 
+import contextlib
 import os
 import threading
 from pathlib import Path
@@ -47,6 +48,11 @@ def test_what_was_appended_is_read_from_any_position_and_after_reopening(tmp_pat
     again.append(0, 20, b"record 020" * 3)
     assert payloads(again) == wanted(21)
     again.close()
+
+
+def test_a_journal_that_was_never_written_is_empty(tmp_path):
+    with contextlib.closing(Journal(tmp_path)) as journal:
+        assert (journal.begin, journal.end, list(journal.read(0, 100))) == (0, 0, [])
 
 
 def test_trimming_deletes_whole_segments_and_keeps_the_end(tmp_path):

@@ -5,21 +5,37 @@ import gzip
 import http.client
 import json
 import socket
+import ssl
+import subprocess
 import time
 import zlib
+from pathlib import Path
 
 import pytest
 from otlp import NS, SPAN, TRACE, both, logs, metrics, spans
 from source_contract import bodies, check_batches, check_resume, drain, rows
 
-from ingest import OtlpSource
+from ingest import Access, OtlpSource
 from ingest._otlp_http import MAX_BODY
 from telemetry import PositionLost, SourceError
 
+TOKEN = "a-token-of-senders"
 PROTOBUF, JSON = "application/x-protobuf", "application/json"
 LOG = logs({"body": {"string_value": "a"}})
 POINT = metrics({"name": "m", "gauge": {"data_points": [{"time_unix_nano": NS, "as_int": 1}]}})
 SPAN_ = spans({"trace_id": TRACE, "span_id": SPAN, "start_time_unix_nano": NS, "end_time_unix_nano": NS})
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory):
+    """A PEM file with a key and a certificate of its own for 127.0.0.1."""
+    path = tmp_path_factory.mktemp("tls") / "server.pem"
+    key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", str(path)]
+    names = ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1", "-days", "2"]
+    command = ["openssl", "req", "-x509", *key, *names, "-out", f"{path}.crt"]
+    subprocess.run(command, check=True, capture_output=True)
+    path.write_text(path.read_text() + Path(f"{path}.crt").read_text())
+    return path
 
 
 @pytest.fixture
@@ -47,7 +63,18 @@ def poll(source, polls=3):
 
 
 @pytest.mark.filterwarnings("ignore:`LoggingHandler`:DeprecationWarning")
-def test_a_real_sdk_sends_logs_metrics_and_spans_and_they_arrive_complete(source):
+def test_a_real_sdk_sends_logs_metrics_and_spans_and_they_arrive_complete(tmp_path, certificate, monkeypatch):
+    """Over TLS, with the token in its headers."""
+    monkeypatch.delenv("REQUESTS_CA_BUNDLE", raising=False)  # it would go before the certificate given
+    monkeypatch.delenv("CURL_CA_BUNDLE", raising=False)
+    access = Access(TOKEN, certificate)
+    with contextlib.closing(OtlpSource(tmp_path, "127.0.0.1:0", access=access)) as source:
+        source.seek({})
+        send_and_check(source, {"certificate_file": str(certificate), "headers": {"Authorization": f"Bearer {TOKEN}"}})
+        assert set(source.outcomes) == {"200"}
+
+
+def send_and_check(source, options):
     import logging
 
     from opentelemetry.exporter.otlp.proto.http import Compression
@@ -63,12 +90,16 @@ def test_a_real_sdk_sends_logs_metrics_and_spans_and_they_arrive_complete(source
     from opentelemetry.sdk.trace.export import BatchSpanProcessor
     from opentelemetry.trace import StatusCode
 
-    url, resource = f"http://127.0.0.1:{source.port}/v1/", Resource.create({"service.name": "cart", "host.name": "h1"})
+    url, resource = f"https://127.0.0.1:{source.port}/v1/", Resource.create({"service.name": "cart", "host.name": "h1"})
     tracers = TracerProvider(resource=resource)
-    tracers.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(url + "traces", compression=Compression.Gzip)))
+    tracers.add_span_processor(
+        BatchSpanProcessor(OTLPSpanExporter(url + "traces", compression=Compression.Gzip, **options))
+    )
     loggers = LoggerProvider(resource=resource)
-    loggers.add_log_record_processor(BatchLogRecordProcessor(OTLPLogExporter(url + "logs")))
-    reader = PeriodicExportingMetricReader(OTLPMetricExporter(url + "metrics"), export_interval_millis=3_600_000)
+    loggers.add_log_record_processor(BatchLogRecordProcessor(OTLPLogExporter(url + "logs", **options)))
+    reader = PeriodicExportingMetricReader(
+        OTLPMetricExporter(url + "metrics", **options), export_interval_millis=3_600_000
+    )
     meters = MeterProvider(resource=resource, metric_readers=[reader])
 
     log = logging.Logger("shop.Cart")
@@ -243,5 +274,62 @@ def test_an_address_that_cannot_be_had_is_one_line(tmp_path, source, caplog):
     for wrong in ("nonsense", "127.0.0.1:99999", "127.0.0.1:x", "no.such.host.invalid:1"):
         with pytest.raises(SourceError, match="cannot listen on"):
             OtlpSource(tmp_path / "other", wrong)
-    OtlpSource(tmp_path / "other", "0.0.0.0:0").close()
+
+
+def test_where_others_reach_it_it_wants_a_token_or_to_be_told(tmp_path, certificate, caplog):
+    for listen in ("0.0.0.0:0", "[::]:0"):
+        with pytest.raises(SourceError, match="other machines reach it, and there is no token"):
+            OtlpSource(tmp_path, listen)
+    OtlpSource(tmp_path, "0.0.0.0:0", access=Access(anonymous=True)).close()
     assert "there is no authentication" in caplog.text
+    OtlpSource(tmp_path, "0.0.0.0:0", access=Access(TOKEN)).close()
+    assert "the token can be read on its way" in caplog.text
+    caplog.clear()
+    OtlpSource(tmp_path, "0.0.0.0:0", access=Access(TOKEN, certificate)).close()
+    assert not caplog.text
+    for broken in (tmp_path / "none.pem", Path(__file__)):
+        with pytest.raises(SourceError, match="cannot use the certificate") as error:
+            OtlpSource(tmp_path, "127.0.0.1:0", access=Access(certificate=broken))
+        assert "\n" not in str(error.value)
+    assert TOKEN not in repr(Access(TOKEN))
+
+
+def test_who_does_not_show_the_token_is_answered_401_and_leaves_nothing(tmp_path):
+    body = LOG.SerializeToString()
+    with contextlib.closing(OtlpSource(tmp_path, "127.0.0.1:0", access=Access(TOKEN))) as source:
+        source.seek({})
+        for shown in ({}, {"Authorization": TOKEN}, {"Authorization": "Bearer"}, {"Authorization": f"Bearer {TOKEN}x"},
+                      {"Authorization": f"Basic {TOKEN}"}, {"Authorization": "Bearer \xe9"}):  # fmt: skip
+            status, headers, _ = post(source, "/v1/logs", body, **shown)
+            assert (status, headers["WWW-Authenticate"]) == (401, "Bearer")
+        assert post(source, "/v1/logs", b"\x0a\x03abc")[0] == 401
+        assert source.backlog_bytes == 0
+        assert post(source, "/v1/logs", body, Authorization=f"bearer {TOKEN}")[0] == 200
+        assert source.backlog_bytes == source.journal_bytes > 0
+        assert source.outcomes == {"401": 7, "200": 1}
+        assert bodies(poll(source)) == ["a"]
+        assert source.backlog_bytes == 0
+
+
+def test_tls_is_spoken_and_plain_or_silent_connections_keep_no_one_waiting(tmp_path, certificate, monkeypatch):
+    monkeypatch.setattr("ingest._otlp_http._HANDSHAKE_S", 0.2)
+    trusted = ssl.create_default_context(cafile=str(certificate))
+    with contextlib.closing(OtlpSource(tmp_path, "127.0.0.1:0", access=Access(certificate=certificate))) as source:
+        source.seek({})
+        with socket.create_connection(("127.0.0.1", source.port)):
+            plain = http.client.HTTPConnection("127.0.0.1", source.port, timeout=20)
+            with contextlib.closing(plain), contextlib.suppress(OSError, http.client.HTTPException):
+                plain.request("POST", "/v1/logs", b"x")
+                pytest.fail(f"answered {plain.getresponse().status}")
+            secure = http.client.HTTPSConnection("127.0.0.1", source.port, timeout=20, context=trusted)
+            with contextlib.closing(secure):
+                secure.request("POST", "/v1/nope", b"x" * 100_000, {"Content-Type": PROTOBUF})
+                assert secure.getresponse().status == 404
+                secure.close()
+                secure.request("POST", "/v1/logs", LOG.SerializeToString(), {"Content-Type": PROTOBUF})
+                assert secure.getresponse().status == 200
+            deadline = time.monotonic() + 20
+            while source.outcomes.get("tls_failed", 0) < 2 and time.monotonic() < deadline:
+                time.sleep(0.02)
+        assert source.outcomes == {"404": 1, "200": 1, "tls_failed": 2}
+        assert bodies(poll(source)) == ["a"]
