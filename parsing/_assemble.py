@@ -89,13 +89,13 @@ class Records:
             tailed[several] = [_has_tail(messages, int(row), text) for row, text in zip(several, joined, strict=True)]
         time_us, inherited = _times(taken, headers, at, number[at], streams)
         plain = bodies is messages and not headers.seen
-        columns = _plain_columns(taken, settings) if plain else _columns(taken, headers, at, bodies, settings)
+        columns = _plain_columns(taken, settings) if plain else _columns(taken, headers, first, bodies, settings)
         one_service = len(streams) == 1 and all_same(columns["service"])
         columns["service"], refused = services.column(columns["service"], one_service)
         for record, name in refused.items():
             headers.extra.setdefault(int(first[record]), {})[NAME_ATTRIBUTE] = name
         one_service &= not refused
-        columns["attributes"] = attribute_column(taken, headers, at, inherited)
+        columns["attributes"] = attribute_column(taken, headers, first, inherited)
         return cls(first, tailed, number[at], taken, messages, bodies, time_us, columns, one_service)
 
     def origin(self, record: int) -> dict[str, Any]:
@@ -182,35 +182,29 @@ def _stated_or(stated: pa.Array, found: pa.Array) -> pa.Array:
 
 
 def _columns(
-    rows: pa.Table, headers: Headers, at: Rows, bodies: Spans, settings: ParserSettings
+    rows: pa.Table, headers: Headers, at: Ints, bodies: Spans, settings: ParserSettings
 ) -> dict[str, pa.Array]:
     """Return the columns of text and the severity; what the envelope states wins over what the header says."""
     asked = [name for name, field in _TEXTS.items() if field in headers.seen]
     begins, ends = headers.places([_TEXTS[name] for name in asked], at, 1)
     begins[-1], ends[-1] = bodies.begins, bodies.ends
     found = string_columns(bodies.data, begins, ends, [True] * len(asked) + [False])
-    columns = {"body": found.pop()}
-    for name in _TEXTS:
-        columns[name] = stated = rows[name]
-        if name in asked:
-            columns[name] = _stated_or(stated, found[asked.index(name)])
+    columns = {name: one_chunk(rows.column(place)) for name, place in _STATED}
+    columns["body"] = found.pop()
+    level = None
+    for k, name in enumerate(asked):
+        if name == "severity_text" and columns[name].null_count == len(at):
+            level = Spans(bodies.data, begins[k], ends[k])
+        columns[name] = _stated_or(columns[name], found[k])
     _fill_service(columns, settings)
-    columns["severity_number"] = _severity_numbers(rows, columns["severity_text"], headers, at)
+    severity = columns["severity_text"]
+    if severity.null_count < len(severity):
+        numbers = _LEVELS.of(Spans.of(severity) if level is None else level)
+        columns["severity_number"] = _stated_or(columns["severity_number"], numbers)
+    if "priority" in headers.seen:
+        numbers = _PRIORITIES.of(headers.spans("priority", at))
+        columns["severity_number"] = _stated_or(columns["severity_number"], numbers)
     return columns
-
-
-def _severity_numbers(rows: pa.Table, severity: pa.Array, headers: Headers, at: Rows) -> pa.Array:
-    """Return severity numbers: the envelope's, that of the level as written, or that of a syslog priority."""
-    stated = rows["severity_number"]
-    numbers = (
-        _LEVELS.of(Spans.of(one_chunk(severity)))
-        if severity.null_count < len(severity)
-        else pa.nulls(len(severity), _INT8)
-    )
-    numbers = _stated_or(stated, numbers)
-    if "priority" not in headers.seen:
-        return numbers
-    return pc.coalesce(numbers, _PRIORITIES.of(headers.spans("priority", at)))
 
 
 class _Numbers:
@@ -240,8 +234,11 @@ class _Numbers:
             if len(known) >= _MOST_KNOWN:
                 return self._by_dictionary(texts)
             self._known = self._pack([*known, texts.text(row)])
-        found = numbers[place]
-        return int_column(found, _INT8, found != 0)
+        found, valid = np.empty(len(place), np.int8), np.zeros((len(place) + 7) // 8, np.uint8)
+        absent = _row_kernels.take_numbers(numbers, place, found, valid)
+        return pa.Array.from_buffers(
+            _INT8, len(place), [pa.py_buffer(valid) if absent else None, pa.py_buffer(found)], absent
+        )
 
     def _by_dictionary(self, texts: Spans) -> pa.Array:
         self._known = self._pack([""])

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from parsing._columns import Bytes, Flags, Ints, Rows, appended, one_chunk
+from parsing._columns import Bytes, Flags, Ints, appended, one_chunk
 from parsing._headers import Headers
 from parsing._jit import Kernels
 from telemetry import ATTRIBUTES
@@ -29,7 +29,7 @@ _PAIR = pa.struct([ATTRIBUTES.key_field, ATTRIBUTES.item_field])
 _ENTRY = pa.struct([pa.field("key", pa.string(), nullable=False), pa.field("value", pa.string())])
 
 
-def attribute_column(rows: pa.Table, headers: Headers, at: Rows, inherited: Flags) -> pa.Array | pa.ChunkedArray:
+def attribute_column(rows: pa.Table, headers: Headers, at: Ints, inherited: Flags) -> pa.Array | pa.ChunkedArray:
     """Return the attributes of records (map column) whose first lines are `rows`, `at` within `headers`.
 
     `inherited`: the record's time is that of the record before it.
@@ -48,11 +48,11 @@ def attribute_column(rows: pa.Table, headers: Headers, at: Rows, inherited: Flag
             begins[len(names) + k], ends[len(names) + k] = value_begins[k] * flag, value_ends[k] * flag
     added = _Entries.of(keys, data, begins, ends)
     if headers.extra or old.null_count < len(old):
-        return added.merged(one_chunk(old), headers.extra, np.arange(len(headers.matched))[at])
+        return added.merged(one_chunk(old), headers.extra, at)
     return added.column()
 
 
-def _set_flags(rows: pa.Table, headers: Headers, at: Rows, inherited: Flags) -> list[tuple[tuple[str, str], Flags]]:
+def _set_flags(rows: pa.Table, headers: Headers, at: Ints, inherited: Flags) -> list[tuple[tuple[str, str], Flags]]:
     """Return what is to be said about times, and of which records."""
     flags = [(_INHERITED, inherited)]
     if headers.assumed:

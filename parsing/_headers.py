@@ -7,6 +7,7 @@ none, or only a bare "<time> <message>" although a level seems to follow, is sni
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -29,13 +30,18 @@ FIELDS = (
 )
 _PLACE = {name: place for place, name in enumerate(FIELDS)}
 _NONE, _UNDECIDED = -1, -2
-_vm = Kernels("parsing._vm")
+_row_kernels, _vm = Kernels("parsing._row_kernels"), Kernels("parsing._vm")
 _MOST_LAYOUTS = 16
 _LEVEL_FOLLOWS = rf"^[\[(<]?(?:{LEVEL_WORDS})\b"
 # A line worth a look: a clock, a compact or epoch time, a level at its beginning, or a trace id.
 _PROMISING = re2.compile(
     r"\d:\d\d|\d{6} \d{6}\b|\d\.\d\d\.\d\d|\b1\d{9}|\d{8}[T_-]\d{6}|^\[?(?i:" + LEVEL_WORDS + r")[\]:]|^(?i:trace_?id)"
 )
+
+
+@lru_cache(maxsize=256)
+def _places(names: tuple[str, ...]) -> Ints:
+    return np.array([_PLACE[name] for name in names], np.int64)
 
 
 @dataclass(slots=True)
@@ -75,12 +81,11 @@ class Headers:
         place = _PLACE[name]
         return Spans(self.data, self.begins[place][rows], self.ends[place][rows])
 
-    def places(self, names: Sequence[str], rows: Rows, spare: int = 0) -> tuple[Ints, Ints]:
+    def places(self, names: Sequence[str], rows: Ints, spare: int = 0) -> tuple[Ints, Ints]:
         """Return where several fields of some rows begin and end (shape [field, row]), with room for `spare` more."""
-        begins, ends = np.zeros((2, len(names) + spare, len(self.matched[rows])), np.int64)
-        for k, name in enumerate(names):
-            begins[k], ends[k] = self.begins[_PLACE[name]][rows], self.ends[_PLACE[name]][rows]
-        return begins, ends
+        out = np.zeros((2, len(names) + spare, len(rows)), np.int64)
+        _row_kernels.gather(self.begins, self.ends, _places(tuple(names)), rows, out)
+        return out[0], out[1]
 
     def date(self, rows: Rows, years: Years, timezone: str) -> None:
         """Find the year of the times of these rows, in order, that lack one."""
@@ -131,10 +136,14 @@ class HeaderReader:
         while at >= 0:
             self._apply(headers, lines, rows[at:], which[at:])
             at = self._learn(headers, lines, rows, which, at, leading)
-        headers.matched[rows] = which >= 0
-        untimed = ~headers.timed[rows]
-        self._read_times(headers, rows[untimed], which[untimed], observed_us)
-        wrapping = [number for number, layout in enumerate(self.layouts) if layout.wraps]
+        counts = np.zeros(len(self.layouts) + 1, np.int64)  # by layout; the last: rows that fit none
+        _row_kernels.tally(which, rows, headers.matched, counts)
+        used = [(number, self.layouts[number], count) for number, count in enumerate(counts[:-1].tolist()) if count]
+        for number, layout, count in used:
+            headers.seen |= layout.names
+            if layout.timed:
+                self._read_times(headers, rows if count == len(rows) else rows[which == number], layout, observed_us)
+        wrapping = [number for number, layout, _ in used if layout.wraps]
         return rows[np.isin(which, wrapping)] if wrapping else rows[:0]
 
     def _apply(self, headers: Headers, lines: Spans, rows: Ints, which: Ints) -> None:
@@ -146,9 +155,10 @@ class HeaderReader:
         merged = self._merged
         arrays = (merged.code, merged.sets, merged.jumps, merged.likes, merged.entries, merged.fields, merged.used)
         _vm.take_headers(*arrays, lines.data, lines.begins, lines.ends, rows, which, headers.begins, headers.ends)
-        for place in np.flatnonzero(which == _UNDECIDED):
-            which[place] = self._ask_re2(headers, lines, int(rows[place]))
-        headers.seen |= merged.names
+        undecided = which == _UNDECIDED
+        if np.count_nonzero(undecided):
+            for place in np.flatnonzero(undecided):
+                which[place] = self._ask_re2(headers, lines, int(rows[place]))
 
     def _ask_re2(self, headers: Headers, lines: Spans, row: int) -> int:
         """Do for one row what the programs do, in linear time."""
@@ -173,9 +183,14 @@ class HeaderReader:
         if self.layouts and self.layouts[-1].bare:
             bare = [number for number, layout in enumerate(self.layouts) if layout.bare]
             doubtful |= self._level_follows(headers, rows[start:], np.isin(which[start:], bare))
-        for place in np.flatnonzero(doubtful) + start:
+        if not np.count_nonzero(doubtful):
+            return -1
+        for place in (np.flatnonzero(doubtful) + start).tolist():
             text = lines.text(int(rows[place]))
-            if text and _PROMISING.search(text[:300]) and self._teaches(sniff(text, leading), text):
+            found = sniff(text, leading) if text and _PROMISING.search(text[:300]) else None
+            if found is not None and self._is_new(found, text):
+                number, before = self._add(found), which[:place]
+                before[before >= number] += 1
                 return int(place)
         return -1
 
@@ -184,29 +199,26 @@ class HeaderReader:
         bare[bare] = pc.match_substring_regex(messages, _LEVEL_FOLLOWS).to_numpy(zero_copy_only=False)
         return bare
 
-    def _teaches(self, found: Layout | None, text: str) -> bool:
-        if found is None or any(found.regex == known.regex for known in self.layouts):
+    def _is_new(self, found: Layout, text: str) -> bool:
+        if any(found.regex == known.regex for known in self.layouts):
             return False
-        if compiled(found.regex).match(text) is None:
-            return False
-        self._add(found)
-        return True
+        return compiled(found.regex).match(text) is not None
 
-    def _add(self, layout: Layout) -> None:
-        """Put the layout behind all that say at least as much; a bare one always comes last."""
+    def _add(self, layout: Layout) -> int:
+        """Put the layout behind all that say at least as much; a bare one always comes last. Returns its number."""
         place = next((i for i, known in enumerate(self.layouts) if known.bare and not layout.bare), len(self.layouts))
         self.layouts.insert(place, layout)
         self._merged = None
+        return place
 
-    def _read_times(self, headers: Headers, rows: Ints, which: Ints, observed_us: Ints) -> None:
-        for number, layout in enumerate(self.layouts):
-            mine = rows if len(self.layouts) == 1 and (which == 0).all() else rows[which == number]
-            if len(mine) == 0 or not layout.timed:
-                continue
-            if layout.time is not None:
-                self.put_times(headers, mine, layout.time, observed_us)
-            else:
-                self.put_times_of_any_layout(headers, mine, observed_us)
+    def _read_times(self, headers: Headers, rows: Ints, layout: Layout, observed_us: Ints) -> None:
+        """Read the times of rows of one layout, but for those that have one already."""
+        timed = headers.timed[rows]
+        mine = rows[~timed] if np.count_nonzero(timed) else rows
+        if layout.time is not None:
+            self.put_times(headers, mine, layout.time, observed_us)
+        else:
+            self.put_times_of_any_layout(headers, mine, observed_us)
 
     def put_times(self, headers: Headers, rows: Ints, layout: TimeLayout, observed_us: Ints) -> None:
         """Read the field `time` of some rows, all of one layout; `date` is to follow where a year was set."""
@@ -217,12 +229,12 @@ class HeaderReader:
             if undated
             else read_times(texts, layout, observed_us[rows], None, zone)
         )
-        headers.undated[rows] = undated * (1 + times.zoned)
         headers.time_us[rows] = times.us
         headers.timed[rows] = times.us != INVALID
-        headers.year_assumed[rows] = times.year_assumed
-        headers.date_assumed[rows] = times.date_assumed
-        headers.assumed |= layout.lacks_year or not layout.dated
+        if layout.lacks_year or not layout.dated:
+            headers.assumed = True
+            headers.undated[rows] = undated * (1 + times.zoned)
+            headers.year_assumed[rows], headers.date_assumed[rows] = times.year_assumed, times.date_assumed
 
     def put_times_of_any_layout(self, headers: Headers, rows: Ints, observed_us: Ints) -> None:
         """Read the field `time` of some rows, each in the first layout that fits all of it."""
@@ -259,7 +271,6 @@ class _Merged:
     entries: Ints  # first instruction, by layout
     fields: Ints  # shape [layout, group]: the place in FIELDS, -1 where the layout has no such group
     used: Ints  # places of the groups of any layout
-    names: frozenset[str]  # those fields
 
     @classmethod
     def of(cls, layouts: list[Layout]) -> "_Merged":
@@ -271,7 +282,6 @@ class _Merged:
         for number, one in enumerate(programs):
             places = [_PLACE[name.rstrip("2")] for name in one.groups]
             fields[number, : len(places)] = places
-        used = np.unique(fields[fields >= 0])
         code = [one.moved(*by) for one, *by in zip(programs, entries, sets, jumps, strict=False)]
         return cls(
             np.concatenate(code),
@@ -280,6 +290,5 @@ class _Merged:
             np.array([one.likes for one in programs]),
             entries[:-1],
             fields,
-            used,
-            frozenset(FIELDS[place] for place in used),
+            np.unique(fields[fields >= 0]),
         )

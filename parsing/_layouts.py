@@ -40,6 +40,11 @@ class Layout:
         return "(?P<time>" in self.regex
 
     @cached_property
+    def names(self) -> frozenset[str]:
+        """Return the fields the header may have."""
+        return frozenset(name.rstrip("2") for name in _GROUP.findall(self.regex))
+
+    @cached_property
     def wraps(self) -> bool:
         """Return whether a container runtime wrote it: the message is a line of its own kind."""
         return CONTAINER in self.regex
@@ -69,6 +74,7 @@ _ELEMENTS = {
     "message": r"(?P<message>.*)",
     "*": r".*?",
 }
+_GROUP = re2.compile(r"\(\?P<([a-z_]+2?)>")
 _ELEMENT = re2.compile(r"<([a-z_]+(?::[^<>]*)?|\*)>")
 
 NAMED_FORMATS = {

@@ -16,6 +16,35 @@ def text_places(offsets, first, begins, ends):  # type: ignore[no-untyped-def]
 
 
 @compiled
+def tally(which, rows, matched, counts):  # type: ignore[no-untyped-def]
+    """Count rows by what they fit, -1 being none, which is counted last; matched[row]: it is something."""
+    for i in range(which.size):
+        matched[rows[i]] = which[i] >= 0
+        counts[which[i]] += 1
+
+
+@compiled
+def gather(begins, ends, fields, rows, out):  # type: ignore[no-untyped-def]
+    """Take some fields of some rows (shape [field, row]): out[0] becomes where they begin, out[1] where they end."""
+    for k in range(fields.size):
+        for i in range(rows.size):
+            out[0, k, i], out[1, k, i] = begins[fields[k], rows[i]], ends[fields[k], rows[i]]
+
+
+@compiled
+def take_numbers(numbers, place, out, valid):  # type: ignore[no-untyped-def]
+    """Set out[i] to numbers[place[i]], and its bit in Arrow's validity unless it is 0; returns how many are 0."""
+    absent = 0
+    for i in range(place.size):
+        out[i] = numbers[place[i]]
+        if out[i] != 0:
+            valid[i >> 3] |= 1 << (i & 7)
+        else:
+            absent += 1
+    return absent
+
+
+@compiled
 def headed_rows(matched, structured, stream, known, headed):  # type: ignore[no-untyped-def]
     """Set headed[row] where its stream has shown a raw line with a header up to it; `known`: streams that have."""
     for row in range(matched.size):

@@ -144,8 +144,10 @@ def read_times(texts: Spans, layout: TimeLayout, observed_us: Ints, year: int | 
     if not layout.dated:
         us = np.where((us > observed_us + _DAY_US // 2) & (us != INVALID), us - _DAY_US, us)
     valid = us != INVALID
-    us = to_utc(us, valid & ~zoned, timezone)
-    return Times(us, zoned, valid & layout.lacks_year, valid & (not layout.dated))
+    if timezone != "UTC":
+        us = to_utc(us, valid & ~zoned, timezone)
+    none = np.zeros(rows, np.bool_)
+    return Times(us, zoned, valid if layout.lacks_year else none, none if layout.dated else valid)
 
 
 def _year_of(days: Ints) -> Ints:
@@ -154,7 +156,7 @@ def _year_of(days: Ints) -> Ints:
 
 def to_utc(us: Ints, naive: NDArray[np.bool_], timezone: str) -> Ints:
     """Return times of which the naive ones are local in `timezone`, all in UTC."""
-    if timezone == "UTC" or not naive.any():
+    if not naive.any():
         return us
     local = pa.array(us[naive], pa.timestamp("us"))
     known = pc.assume_timezone(local, timezone, ambiguous="earliest", nonexistent="earliest")
