@@ -285,7 +285,7 @@ class Retention(_Group):
     """How long rows are kept. Positions, saved state, templates in use and open incidents always are."""
 
     days: float = Field(
-        14.0, ge=0, le=36_500, description="Days of event time to keep, counted from the newest row; 0 keeps all."
+        14.0, ge=0, le=36_500, description="Days of event time to keep, counted from the newest watermark; 0 keeps all."
     )
     max_bytes: int = Field(
         0, ge=0, description="Size of all tables together above which the oldest files are dropped; 0 is no limit."

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import telemetry
 from storage._files import DataFile, total
 from storage._lease import lease
-from storage._retention import DAY_US, Retention, expired
+from storage._retention import DAY_US, Clock, Retention, expired
 from storage._rewrite import Horizon, merge, plan
 from storage._sql import connect
 from storage._store import Store
@@ -79,7 +79,7 @@ def _expire(
     """Drop what retention does not keep; return the number of rows by table."""
     if retention == _FOREVER:
         return {}
-    gone = expired(files, retention, time.time_ns() // 1000, _open_since(store))
+    gone = expired(files, retention, _clock(store))
     for table, old in gone.items():
         with _tolerating_conflicts(handles[table]):
             handles[table].replace([file.name for file in old], [], [], changed=True)
@@ -91,12 +91,11 @@ def _rows(files: Sequence[DataFile]) -> int:
     return sum(file.rows for file in files)
 
 
-def _open_since(store: Store) -> int | None:
-    """Return the onset (us) of the oldest incident that is not resolved."""
+def _clock(store: Store) -> Clock:
     with store.reader() as reader:
-        sql = "SELECT epoch_us(min(onset)) AS onset FROM incidents WHERE status <> 'resolved'"
-        value = reader.query(sql)["onset"][0].as_py()
-    return None if value is None else int(value)
+        marks = reader.query("SELECT epoch_us(max(watermark)) AS event FROM raw_ledger")
+        onsets = reader.query("SELECT epoch_us(min(onset)) AS onset FROM incidents WHERE status <> 'resolved'")
+    return Clock(marks["event"][0].as_py(), time.time_ns() // 1000, onsets["onset"][0].as_py())
 
 
 def _horizon(files: dict[str, list[DataFile]]) -> Horizon:

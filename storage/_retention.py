@@ -1,8 +1,11 @@
 """Retention: which files are too old, or too much, to be kept.
 
-Whole files go, so a row may outlive its days by what its file spans: a day at most. The clock is the newest event
-time in the store, not the wall clock: logs of last year that are read in today are not deleted today. Nothing here
-touches positions, saved state, templates in use, lineage, or incidents that are still open and what belongs to them.
+Whole files go, so a row may outlive its days by what its file spans: a day at most. The clock is the highest watermark
+in the ledger, not the wall clock: logs of last year that are read in today are not deleted today. Nor is it the newest
+row: one record with a wrong time, or none, must not make all others too old.
+
+Nothing here touches positions, saved state, templates in use, lineage, or incidents that are still open and what
+belongs to them.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,9 +14,8 @@ from dataclasses import dataclass
 from storage._files import DataFile, total
 
 DAY_US = 86_400_000_000
-TELEMETRY = ("logs", "metrics", "spans")
 _FINDINGS = ("anomalies", "incidents", "incident_events", "suspects")
-_PRUNED = (*TELEMETRY, "log_counts", "dead_letters", *_FINDINGS)
+_PRUNED = ("logs", "metrics", "spans", "log_counts", "dead_letters", *_FINDINGS)
 
 
 @dataclass(frozen=True)
@@ -24,31 +26,36 @@ class Retention:
     max_bytes: int | None = None
 
 
-def newest(files: Mapping[str, Sequence[DataFile]]) -> int | None:
-    """Return the newest event time (us) in the telemetry tables; None where they are empty."""
-    return max((file.last for table in TELEMETRY for file in files[table]), default=None)
+@dataclass(frozen=True)
+class Clock:
+    """What time it is (us): `event` by the highest watermark (None: there is none), `wall` by this machine.
+
+    `open_since`: onset of the oldest open incident.
+    """
+
+    event: int | None
+    wall: int
+    open_since: int | None = None
 
 
-def expired(
-    files: Mapping[str, Sequence[DataFile]], retention: Retention, now: int, open_since: int | None
-) -> dict[str, list[DataFile]]:
-    """Return the files to drop, by table. `now` (us): wall clock; `open_since`: onset of the oldest open incident."""
-    dropped = {table: list(_too_old(table, files, retention, now, open_since)) for table in _PRUNED}
+def expired(files: Mapping[str, Sequence[DataFile]], retention: Retention, clock: Clock) -> dict[str, list[DataFile]]:
+    """Return the files to drop, by table."""
+    dropped = {table: list(_too_old(table, files, retention, clock)) for table in _PRUNED}
     if retention.max_bytes is not None:
         kept = {table: [file for file in files[table] if file not in dropped.get(table, ())] for table in files}
-        for table, file in _too_much(kept, retention.max_bytes, open_since):
+        for table, file in _too_much(kept, retention.max_bytes, clock.open_since):
             dropped[table].append(file)
     return {table: gone for table, gone in dropped.items() if gone}
 
 
 def _too_old(
-    table: str, files: Mapping[str, Sequence[DataFile]], retention: Retention, now: int, open_since: int | None
+    table: str, files: Mapping[str, Sequence[DataFile]], retention: Retention, clock: Clock
 ) -> Sequence[DataFile]:
-    clock = now if table == "dead_letters" else newest(files)
-    if retention.days is None or clock is None:
+    now = clock.wall if table == "dead_letters" else clock.event
+    if retention.days is None or now is None:
         return ()
-    cutoff = clock - round(retention.days * DAY_US)
-    return [file for file in files[table] if file.last < _protected(table, cutoff, open_since)]
+    cutoff = now - round(retention.days * DAY_US)
+    return [file for file in files[table] if file.last < _protected(table, cutoff, clock.open_since)]
 
 
 def _protected(table: str, cutoff: int, open_since: int | None) -> int:

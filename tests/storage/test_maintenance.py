@@ -221,12 +221,18 @@ def test_retention_drops_rows_but_no_position_state_or_template_in_use(store: St
     worker.commit(writer, partition, 5, 10, snapshot=True)
     later = worker.rows("logs", 10, 12, partition)
     times = pa.array([worker.START + 20 * days * worker.SECOND] * len(later)).cast(telemetry.TIME)
-    writer.commit({"logs": later.set_column(0, later.schema.field("time"), times)}, [Move.of(partition, 10, 12)])
+    ledger = worker.ledger(12, partition)
+    index = ledger.schema.get_field_index("watermark")
+    tables = {
+        "logs": later.set_column(0, later.schema.field("time"), times),
+        "ledger": ledger.set_column(index, ledger.schema.field("watermark"), times[: len(ledger)]),
+    }
+    writer.commit(tables, [Move.of(partition, 10, 12)])
     done = {table.table: table.expired_rows for table in compact(store, Retention(14))}
     assert (done["logs"], done["metrics"], done["ledger"], done["state"]) == (8, 1, 0, 0)
     with store.reader() as reader:
         assert reader.query("SELECT count(*) AS n FROM logs")["n"].to_pylist() == [1]
-        assert reader.query("SELECT max(read) AS n FROM ledger")["n"].to_pylist() == [10]
+        assert reader.query("SELECT max(read) AS n FROM ledger")["n"].to_pylist() == [12]
     again = store.writer()
     assert worker.restored(again, partition) == 10
     assert again.position("logs", partition.app_id) == 12

@@ -2,10 +2,10 @@
 
 from storage import Retention
 from storage._files import DataFile
-from storage._retention import DAY_US, expired, newest
+from storage._retention import DAY_US, Clock, expired
 
 TABLES = ("logs", "metrics", "spans", "log_counts", "dead_letters", "anomalies", "incidents", "incident_events")
-NOW = 100 * DAY_US
+WALL = 100 * DAY_US
 
 
 def files(**tables: list[float]) -> dict[str, list[DataFile]]:
@@ -21,28 +21,35 @@ def names(found: dict[str, list[DataFile]]) -> list[str]:
     return sorted(file.name for gone in found.values() for file in gone)
 
 
-def test_days_are_counted_from_the_newest_row() -> None:
+def clock(day: float | None, open_since: int | None = None) -> Clock:
+    return Clock(None if day is None else round(day * DAY_US), WALL, open_since)
+
+
+def test_days_are_counted_by_event_time() -> None:
     there = files(logs=[1, 2, 20], metrics=[5, 16.5], log_counts=[5, 20], dead_letters=[20, 99], state=[1], ledger=[1])
-    assert newest(there) == 20 * DAY_US
-    gone = expired(there, Retention(14), NOW, None)
+    gone = expired(there, Retention(14), clock(20))
     assert names(gone) == ["dead_letters-0", "log_counts-0", "logs-0", "logs-1", "metrics-0"]
-    assert not expired(there, Retention(None), NOW, None)
-    assert not expired(files(anomalies=[1]), Retention(14), NOW, None)  # no telemetry, no clock
+    assert not expired(there, Retention(None), clock(20))
+    assert not expired(files(logs=[1]), Retention(14), clock(None))  # no telemetry, no clock
+
+
+def test_one_row_of_another_time_makes_nothing_else_old() -> None:
+    assert not expired(files(logs=[1, 2, 90]), Retention(14), clock(2))
 
 
 def test_open_incidents_keep_what_belongs_to_them() -> None:
     there = files(logs=[1, 50], incidents=[1, 3], anomalies=[2, 4], incident_events=[4], suspects=[1])
-    gone = expired(there, Retention(14), NOW, 2 * DAY_US)
+    gone = expired(there, Retention(14), clock(50, 2 * DAY_US))
     assert names(gone) == ["incidents-0", "logs-0", "suspects-0"]
 
 
 def test_size_takes_the_oldest_first_and_never_positions_or_state() -> None:
     there = files(logs=[1, 3], metrics=[2], log_counts=[4], state=[0], ledger=[0], templates=[0], lineage=[0])
-    assert names(expired(there, Retention(None, 60), NOW, None)) == ["logs-0", "metrics-0"]
-    assert names(expired(there, Retention(None, 1), NOW, None)) == ["log_counts-0", "logs-0", "logs-1", "metrics-0"]
-    assert not expired(there, Retention(None, 80), NOW, None)
+    assert names(expired(there, Retention(None, 60), clock(4))) == ["logs-0", "metrics-0"]
+    assert names(expired(there, Retention(None, 1), clock(4))) == ["log_counts-0", "logs-0", "logs-1", "metrics-0"]
+    assert not expired(there, Retention(None, 80), clock(4))
 
 
 def test_size_counts_what_days_have_dropped() -> None:
     there = files(logs=[1, 30], metrics=[29])
-    assert names(expired(there, Retention(14, 20), NOW, None)) == ["logs-0"]
+    assert names(expired(there, Retention(14, 20), clock(30))) == ["logs-0"]
