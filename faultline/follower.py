@@ -6,6 +6,7 @@ its committed position is when it ends. Heavy imports happen here, so that rows 
 
 import threading
 import time
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import structlog
@@ -18,7 +19,7 @@ from telemetry import FaultlineError, Fenced, StoreFull
 if TYPE_CHECKING:
     from faultline.own_metrics import OwnMetrics
     from faultline.settings import Settings
-    from storage import Store
+    from storage import Reader, Store
 
 log = structlog.get_logger()
 
@@ -36,21 +37,33 @@ class CorrelatorThread:
         self._quit, self._stopped = threading.Event(), False
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name="correlator", daemon=True)
-        self._lease = Lease(store, worker)
-        self._reader = store.reader()
+        self._worker = worker
         self._width = settings.windows.window_s * 1_000_000
-        self._watermarks = Watermarks(self._reader, self._width)
+        self._newest: int | None = None
         self.correlator: Correlator | None = None
         """The correlator while it is ours to run."""
 
     @property
     def newest(self) -> int | None:
         """The highest watermark of any partition in the store that has not ended, as last seen (us)."""
-        return self._watermarks.newest
+        return self._newest
+
+    @cached_property
+    def _lease(self) -> Lease:
+        return Lease(self._store, self._worker)
+
+    @cached_property
+    def _reader(self) -> "Reader":
+        return self._store.reader()
+
+    @cached_property
+    def _watermarks(self) -> Watermarks:
+        return Watermarks(self._reader, self._width)
 
     def start(self) -> None:
-        """Start the thread."""
-        self._thread.start()
+        """Start the thread, unless it is started."""
+        if self._thread.ident is None and not self._stopped:
+            self._thread.start()
 
     def follow(self, apps: frozenset[str]) -> None:
         """Name the partitions of the input, whoever reads them. Raises what the correlator raised."""
@@ -106,6 +119,7 @@ class CorrelatorThread:
     def _turn(self, final: bool) -> bool:
         """Handle what can be handled, if it is our turn; return whether it was, and all was handled."""
         limit = self._watermarks.limit(self._apps, final)
+        self._newest = self._watermarks.newest
         if not self._lease.hold():
             self.correlator = None
             return False

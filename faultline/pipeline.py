@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 _POLL_S = 0.2
+_ALONE_S = 3.0
+"""How long the first rows have this process to themselves."""
 _HOLD_S = 1.0
 """How long the last record of a silent stream waits for a line that may continue it."""
 _KEPT_SNAPSHOTS = 3
@@ -336,12 +338,13 @@ def run_pipeline(
     outlet = settings.dead_letter_topic()
     pipeline = Pipeline(source, store, settings, own, outlet=outlet)
     follower = CorrelatorThread(store, settings, settings.worker_name, own)
-    follower.start()
     maintainer = MaintenanceThread(store, settings, own)
     maintainer.start()
     try:
         while not stop.is_set() and not (once and source.finished):
             pipeline.step(follower.newest)
+            if pipeline.rows_committed or time.monotonic() - began > _ALONE_S:
+                follower.start()  # what it loads holds back the first rows of a restart
             follower.follow(pipeline.known)
             if on_progress:
                 on_progress(pipeline, follower.correlator)

@@ -14,7 +14,7 @@ from telemetry import DecodeError
 MAX_MESSAGE = 8 * 1024 * 1024
 """A larger message, after decompression, is rejected whole."""
 
-_STEP = 1024 * 1024
+_STEP = 256 * 1024
 _XERIAL, _XERIAL_HEAD = b"\x82SNAPPY\x00", 16  # Java's snappy streams: the mark, a version; then sized blocks
 _MARKS = {
     b"\x1f\x8b\x08": "gzip",
@@ -40,14 +40,29 @@ def decompress(codec: str, data: bytes | memoryview, limit: int = MAX_MESSAGE) -
     """
     if codec not in _READERS:
         raise DecodeError("bad_compression", f"compressed by {codec:.40}; known are {', '.join(_READERS)}")
-    out = bytearray()
     try:
-        for part in _READERS[codec](data, limit):
-            if len(out) + len(part) > limit:
-                raise _too_long(codec, limit)
-            out += part
+        return _in_bounds(codec, data, limit)
     except _damage() as error:
         raise DecodeError("bad_compression", f"damaged {codec} data: {str(error) or type(error).__name__}") from None
+
+
+def _in_bounds(codec: str, data: bytes | memoryview, limit: int) -> bytearray:
+    """Decompress, once past a quarter of the limit only after counting: what is too long is never held in memory."""
+    out, size = bytearray(), 0
+    for part in _READERS[codec](data, limit):
+        size += len(part)
+        if size > limit:
+            raise _too_long(codec, limit)
+        if size <= limit // 4:
+            out += part
+        else:
+            out.clear()
+    if size == len(out):
+        return out
+    out, at = bytearray(size), 0
+    for part in _READERS[codec](data, limit):
+        out[at : at + len(part)] = part
+        at += len(part)
     return out
 
 
@@ -96,7 +111,7 @@ def _zstd(data: bytes | memoryview, limit: int) -> Iterator[bytes]:
     mark = b"whole"
     source = io.BytesIO(b"".join((data, zstandard.compress(mark))))
     # A frame may ask for a window of gigabytes to be held; 8 MiB is what decoders must support (RFC 8878).
-    reader = zstandard.ZstdDecompressor(max_window_size=max(limit, 8 * 1024 * 1024))
+    reader = zstandard.ZstdDecompressor(max_window_size=max(limit // 2, 8 * 1024 * 1024))
     held = b""
     with reader.stream_reader(source, read_across_frames=True) as stream:
         while part := stream.read(_STEP):

@@ -59,17 +59,18 @@ class Decoded:
         )  # fmt: skip
 
 
-def decode(text: pa.Array, envelope: Envelope, stream: Stream) -> Decoded:
-    """Decode text records, in order. Blank ones are filtered."""
+def decode(text: pa.Array, envelope: Envelope, stream: Stream, raw_lines: Mask | None = None) -> Decoded:
+    """Decode text records, in order. Blank ones are filtered. `raw_lines`: those that are of a stream of raw lines."""
     blank = pc.equal(pc.binary_length(pc.ascii_trim_whitespace(text)), 0).to_numpy(zero_copy_only=False)
     raw = ~blank
-    maybe_json = _candidates(text, stream) & ~blank
+    maybe_json = _candidates(text, stream, raw_lines) & ~blank
     if not maybe_json.any():
         return _raw_only(text, envelope, raw)
     letters = DeadLetters(envelope.partition, int(envelope.observed_us[-1]))
     json_rows = JsonRows(envelope, letters)
     for index, record in zip(np.flatnonzero(maybe_json).tolist(), _pick(text, maybe_json).to_pylist(), strict=True):
-        raw[index] = _decode_one(index, record, envelope, stream, json_rows, letters)
+        of = Stream.RAW if raw_lines is not None and raw_lines[index] else stream
+        raw[index] = _decode_one(index, record, envelope, of, json_rows, letters)
     before = letters.units
     logs_index, logs = json_rows.logs()
     metrics, spans = json_rows.metrics(), json_rows.spans()
@@ -92,13 +93,14 @@ def _pick(text: pa.Array, rows: Mask) -> pa.Array:
     return text if rows.all() else text.filter(pa.array(rows))
 
 
-def _candidates(text: pa.Array, stream: Stream) -> Mask:
+def _candidates(text: pa.Array, stream: Stream, raw_lines: Mask | None) -> Mask:
     if stream is Stream.DATA:
         return np.ones(len(text), np.bool_)
-    found = pc.starts_with(text, "{")
+    found = np.asarray(pc.starts_with(text, "{").to_numpy(zero_copy_only=False))
     if stream is Stream.LOGS:
-        found = pc.or_(found, pc.starts_with(text, "["))
-    return np.asarray(found.to_numpy(zero_copy_only=False))
+        lists = np.asarray(pc.starts_with(text, "[").to_numpy(zero_copy_only=False))
+        found = found | (lists if raw_lines is None else lists & ~raw_lines)
+    return found
 
 
 def _decode_one(

@@ -21,6 +21,7 @@ from telemetry import Batch, Partition, PositionLost, SourceError
 
 log = logging.getLogger("faultline.ingest")
 
+_JOINING_S = 0.02  # partitions that come are still until they are sought: a longer poll would hold up their first rows
 _COMMIT_S = 5.0
 _ALONE_S = 15.0
 _UNSEEN_S = 3.0  # brokers may need as long to tell each other of a new topic
@@ -171,11 +172,6 @@ class KafkaSource:
         """Where the partitions of this worker ended at the last poll."""
         return self._ends_seen
 
-    @property
-    def held(self) -> int:
-        """Bytes, as the brokers sent them, of messages that have come and are not handed out."""
-        return self._client.held if self._client else 0
-
     def partitions(self) -> list[Partition]:
         """Return the partitions this worker has now."""
         return [held.partition for held in self._assigned.values()]
@@ -208,7 +204,8 @@ class KafkaSource:
     def _turn(self, client: Client, timeout_s: float) -> list[Batch]:
         found = self._place(client)
         self._show_lag(client)
-        found += self._batches(client, client.poll(0.0 if found else timeout_s, _BYTES))
+        wait_s = timeout_s if client.joined else min(timeout_s, _JOINING_S)
+        found += self._batches(client, client.poll(0.0 if found else wait_s, _BYTES))
         self._adopt(client)
         found += self._ends(client)
         self._look_at_ends(client)

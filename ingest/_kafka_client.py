@@ -72,10 +72,6 @@ class Client(Protocol):
     def hold(self, where: Where) -> None:
         """Keep a partition still."""
 
-    @property
-    def held(self) -> int:
-        """Bytes, as the broker sent them, of messages that have come and are not handed out."""
-
     def poll(self, timeout_s: float, most: int) -> Mapping[Where, Sequence[Messages]]:
         """Return messages of about `most` bytes, by partition and in order."""
 
@@ -192,14 +188,6 @@ class KafkaPython:
 
     def _drop(self, where: Where) -> None:
         self._waiting = deque(each for each in self._waiting if each[0] != where)
-
-    @property
-    def held(self) -> int:
-        """Bytes that have come and are not handed out, less those of a fetch under way."""
-        fetched = sum(
-            len(fetch.partition_data.records or b"") for fetch in list(self._consumer._fetcher._completed_fetches)
-        )
-        return fetched + sum(len(record.value or b"") for _, record in self._waiting)
 
     def poll(self, timeout_s: float, most: int) -> Mapping[Where, Sequence[Messages]]:
         """Return messages by partition; the broker is asked for more once all that came before is handed out."""

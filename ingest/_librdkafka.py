@@ -215,11 +215,6 @@ class Librdkafka:
             values,
         )
 
-    @property
-    def held(self) -> int:
-        """The library does not say; it holds at most what `limits` allow."""
-        return 0
-
     def reached(self, where: Where) -> int | None:
         """Return the offset reading goes on at."""
         return self._reached.get(where)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -25,7 +26,7 @@ _LINES, _BYTES = 8192, 4 * 1024 * 1024
 _SHARED_TOPICS = ("logs", "metrics", "spans")
 _MAX_SERVICE = 200
 _JSON_FORMATS = (AUTO, LOGS, JSON)
-_STREAMS = {LINES: Stream.RAW, LOGS: Stream.LOGS, JSON: Stream.DATA}
+_STREAMS = {LOGS: Stream.LOGS, JSON: Stream.DATA}
 _NUMBER = {name: number for number, name in enumerate(FORMATS)}
 _REFUSED = -1
 
@@ -43,7 +44,10 @@ class Topic:
 
 @dataclass(frozen=True)
 class _Run:
-    """Consecutive messages of one format; `service` is for records that are text, `named` for others."""
+    """Consecutive messages of one format, but raw lines may be among JSON logs.
+
+    `service` is for records that are text, `named` for others.
+    """
 
     format: str
     values: pa.Array  # binary
@@ -51,6 +55,7 @@ class _Run:
     observed_us: Ints
     service: pa.Array
     named: pa.Array
+    raw_lines: npt.NDArray[np.bool_]  # those of LOGS that are LINES
 
 
 def batches(topic: Topic, messages: Messages, start: int) -> Iterator[Batch]:
@@ -64,13 +69,14 @@ def batches(topic: Topic, messages: Messages, start: int) -> Iterator[Batch]:
     named = _names(messages.service)
     default = pa.scalar(None if topic.name in _SHARED_TOPICS else topic.name, pa.string())
     service = pc.coalesce(named, _names(messages.key), default)
-    for begin, end in _runs(formats, newlines + 1, np.diff(edges)):
+    kinds = np.where(formats == _NUMBER[LINES], _NUMBER[LOGS], formats)  # which may come mixed, in any order
+    for begin, end in _runs(kinds, newlines + 1, np.diff(edges)):
         part, following = slice(begin, end), int(messages.offset[end - 1]) + 1
         if begin in refusals:
             yield _rejected(topic, messages, begin, refusals[begin], start)
         else:
             columns = (values[part], messages.offset[part], seen[part], service[part], named[part])
-            run = _Run(FORMATS[formats[begin]], *columns)
+            run = _Run(FORMATS[kinds[begin]], *columns, formats[part] == _NUMBER[LINES])
             yield (_decode_text if run.format in TEXT else _decode_whole)(topic, run, start, following)
         start = following
 
@@ -158,15 +164,17 @@ def _decode_whole(topic: Topic, run: _Run, start: int, following: int) -> Batch:
 def _decode_text(topic: Topic, run: _Run, start: int, following: int) -> Batch:
     """Decode newline-separated records; each is of its message's service."""
     lines, counts = split_column(run.values)
-    offset, service, observed = run.offset, run.service, run.observed_us
+    offset, service, observed, raw_lines = run.offset, run.service, run.observed_us, run.raw_lines
     number = np.ones(len(offset), np.int64)
     if counts is not None:
         firsts = np.repeat(np.cumsum(counts) - counts, counts)
         number = np.arange(1, len(firsts) + 1) - firsts
         offset, observed = np.repeat(offset, counts), np.repeat(observed, counts)
+        raw_lines = np.repeat(raw_lines, counts)
         service = service.take(pa.array(np.repeat(np.arange(len(counts)), counts)))
     envelope = Envelope(topic.partition, offset, number, service, observed, lines.notes, topic.names)
-    return decode(lines.text, envelope, _STREAMS[run.format]).batch(envelope, start, following)
+    stream = Stream.RAW if run.raw_lines.all() else _STREAMS[run.format]
+    return decode(lines.text, envelope, stream, raw_lines).batch(envelope, start, following)
 
 
 def _rejected(topic: Topic, messages: Messages, number: int, refusal: Refusal, start: int) -> Batch:

@@ -66,6 +66,9 @@ def run(
     _check(source, paths, service, bootstrap, topic)
     if listen and source != "otlp":
         raise click.UsageError(f"--listen belongs to --source otlp, not to {source}")
+    from faultline._start import load_without_extras
+
+    load_without_extras()
     from faultline import logs, settings
 
     found = settings.load(

@@ -80,7 +80,7 @@ except DecodeError as error:
 else:
     raise SystemExit("it was taken")
 rise = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024
-assert rise <= limit * 1.25, rise
+assert rise <= limit, rise
 """
 
 

@@ -73,6 +73,15 @@ def test_formats_mix_in_one_topic_and_keep_their_order():
     assert [row["offset"] for row in rows(found, "lines")] == [10, 11, 12, 13, 14]
 
 
+def test_raw_lines_and_json_logs_in_turn_are_one_batch_and_each_is_judged_by_its_message():
+    values = [b"one", b'{"message": "two"}\n[not json', b"three\n[2026] four", b'{"message": "five"}'] * 50
+    found = decoded(*values, topic="logs")
+    assert len(found) == 1
+    assert bodies(found) == ["one", "two", "three", "[2026] four", "five"] * 50
+    letters = rows(found, "dead_letters")
+    assert [(one["reason"], one["offset"]) for one in letters] == [("bad_json", 11 + 4 * i) for i in range(50)]
+
+
 SYSLOG = b"<34>Oct 11 22:14:15 mymachine su[17]: 'su root' failed for lonvick on /dev/pts/8"
 SYSLOG_NEW = b'<165>1 2026-05-28T20:26:40.003Z web1 evntslog 42 ID47 [x@32473 iut="3"] An application event'
 

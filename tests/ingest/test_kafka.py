@@ -113,6 +113,47 @@ def test_a_record_batch_that_is_a_bomb_is_a_dead_letter_and_the_next_goes_on(kaf
     check_resume(make)
 
 
+def size_of(batches):
+    return sum(len(body) for body in bodies(batches))
+
+
+def held_by(source):
+    """Bytes that the client has, as they came, and has not handed out; librdkafka does not tell."""
+    client = source._client
+    if not hasattr(client, "_waiting"):
+        return 0
+    fetched = client._consumer._fetcher._completed_fetches
+    return sum(len(one.partition_data.records) for one in fetched) + sum(len(one.value) for _, one in client._waiting)
+
+
+def test_a_backlog_of_large_messages_waits_at_the_broker_while_the_store_is_slow(kafka_broker, topic, client):
+    message, most = 900_000, 2 << 20
+    for partition in (0, 1):
+        produce(kafka_broker, topic, [(b"x" * 99_999 + b"\n") * 9] * 10, partition=partition)
+    source, sizes, held = bounded(kafka_broker, topic, client=client, max_fetch=most), [], []
+    with contextlib.closing(source):
+        source.seek({})
+        while not source.finished:
+            sizes.append(size_of(source.poll(0.1, {})))
+            time.sleep(0.02)  # whatever may come meanwhile, comes
+            held.append(held_by(source))
+    assert sum(sizes) == 2 * 10 * 9 * 99_999
+    assert max(held) <= 2 * most
+    assert max(sizes) <= 2 * most + message
+
+
+def test_a_poll_decompresses_no_more_than_it_returns(kafka_broker, topic):
+    values = [(b"y" * 99_999 + b"\n") * 50] * 6  # 5 MB each, a few kilobytes on the line
+    produce(kafka_broker, topic, values, compression_type="gzip", max_request_size=64 << 20, linger_ms=0)
+    with contextlib.closing(bounded(kafka_broker, topic)) as source:
+        source.seek({})
+        sizes = []
+        while not source.finished:
+            sizes.append(size_of(source.poll(0.1, {})))
+    assert sum(sizes) == 6 * 50 * 99_999
+    assert max(sizes) <= (8 << 20) + 5_000_000
+
+
 def test_otlp_and_prometheus_messages_among_others(kafka_broker):
     names = [f"{kind}-{uuid.uuid4().hex[:6]}" for kind in ("otlp_logs", "otlp_metrics", "prom")]
     for name in names:

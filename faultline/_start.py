@@ -1,0 +1,46 @@
+"""A quick start: rows wait for nothing that they do not need.
+
+pyarrow looks for pandas with the first array, numba for SciPy's BLAS, cffi and PyYAML with the first compiled function,
+structlog for Rich. All of them are installed for other commands, none is used on the way of the rows, and loading them
+takes a third of a start. While the three look, these libraries seem not to be there. Whoever imports them later gets
+them.
+"""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
+
+_UNUSED = ("pandas", "scipy.linalg", "cffi", "yaml", "rich")
+
+
+def load_without_extras() -> None:
+    """Load pyarrow, numba and structlog as they are without the libraries they can do more with.
+
+    In this process pyarrow then knows nothing of pandas, and compiled functions cannot multiply matrices.
+    """
+    with _unused_hidden():
+        import pyarrow as pa
+
+        pa.array([0])
+        for name in ("numba.np.arraymath", "structlog"):
+            import_module(name)
+
+
+class _Hidden:
+    """A finder that comes first, and says of some modules that they are not there."""
+
+    @staticmethod
+    def find_spec(name: str, path: object = None, target: object = None) -> None:
+        """Raise ModuleNotFoundError for a hidden module; leave others to the finders behind."""
+        if name in _UNUSED:
+            raise ModuleNotFoundError(f"no module {name} for those that only look for it", name=name)
+
+
+@contextmanager
+def _unused_hidden() -> Iterator[None]:
+    sys.meta_path.insert(0, _Hidden)
+    try:
+        yield
+    finally:
+        sys.meta_path.remove(_Hidden)
