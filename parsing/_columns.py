@@ -76,10 +76,12 @@ class Spans:
 
 def appended(data: Bytes, texts: Sequence[str]) -> tuple[Bytes, Ints, Ints]:
     """Return `data` with texts behind it, and where each of them begins and ends."""
-    pieces = [text.encode() for text in texts]
-    ends = len(data) + np.cumsum([len(piece) for piece in pieces], dtype=np.int64)
+    joined = "".join(texts)
+    own = joined.encode()
+    sizes = list(map(len, texts)) if joined.isascii() else [len(text.encode()) for text in texts]
+    ends = len(data) + np.cumsum(sizes, dtype=np.int64)
     begins = np.concatenate([np.array([len(data)], np.int64), ends[:-1]])
-    out = np.concatenate([data, np.frombuffer(b"".join(pieces), np.uint8)])
+    out = np.concatenate([data, np.frombuffer(own, np.uint8)])
     out.flags.writeable = False  # as Arrow's: compiled code is made for one kind of array only
     return out, begins, ends
 

@@ -65,7 +65,8 @@ class Headers:
     seen: set[str] = field(default_factory=set)
     assumed: bool = False  # a year or date is, of some row
     extra: dict[int, dict[str, str]] = field(default_factory=dict)  # row -> further attributes
-    _texts: list[tuple[int, int, str]] = field(default_factory=list)  # (field, row, text) that is no part of the lines
+    _texts: list[str] = field(default_factory=list)  # texts that are no part of the lines, and
+    _places: list[int] = field(default_factory=list)  # field * rows + row of each
 
     @classmethod
     def blank(cls, lines: Spans) -> "Headers":
@@ -100,15 +101,16 @@ class Headers:
     def put_text(self, name: str, row: int, text: str) -> None:
         """Set a field of a row to a text that is no part of the lines; `settle` makes it count."""
         self.seen.add(name)
-        self._texts.append((_PLACE[name], row, text))
+        self._texts.append(text)
+        self._places.append(_PLACE[name] * len(self.matched) + row)
 
     def settle(self) -> None:
         """Take over the texts put."""
         if self._texts:
-            fields, rows, texts = zip(*self._texts, strict=True)
-            self.data, begins, ends = appended(self.data, texts)
-            self.begins[fields, rows], self.ends[fields, rows] = begins, ends
-            self._texts = []
+            self.data, begins, ends = appended(self.data, self._texts)
+            places = np.array(self._places)
+            self.begins.ravel()[places], self.ends.ravel()[places] = begins, ends
+            self._texts, self._places = [], []
 
 
 @dataclass

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
-import re2
 
 from parsing._columns import Flags, Ints, Spans, ints, streams_in
 from parsing._headers import HeaderReader, Headers
@@ -17,7 +16,6 @@ if TYPE_CHECKING:
     from parsing._parser import Stream
 
 _kernels = Kernels("parsing._kernels")
-_LOGFMT = re2.compile(r'[A-Za-z_@][\w.@-]*=(?:"(?:[^"\\]|\\.)*"|[^\s"]*)\s+[A-Za-z_@][\w.@-]*=')
 
 
 def read_rows(
@@ -71,7 +69,7 @@ def _read_objects(reader: HeaderReader, lines: Spans, rows: Ints, observed: Ints
 
 
 def _read_object(text: str, row: int, headers: Headers) -> bool:
-    found = read_structured(text) if text.startswith("{") or _LOGFMT.match(text) else None
+    found = read_structured(text)
     if found is None:
         return False
     fields, extra = found

@@ -56,7 +56,11 @@ _MODULE = re.compile(
 _MICROSECONDS = re.compile(r"T[\d:]+\.\d{6}(?:Z|[+-]\d\d:\d\d)$")
 _ERLANG = re.compile(r"<\d+\.\d+\.\d+>(?= )")
 _MOST_LEADING = 8
-_TIMES = [(layout, re.compile(layout.regex)) for layout in TIME_LAYOUTS]
+_TIMES = [
+    (re.compile("|".join(layout.regex for layout in some)), [(layout, re.compile(layout.regex)) for layout in some])
+    for some in ([one for one in TIME_LAYOUTS if one.has("d")], [one for one in TIME_LAYOUTS if not one.has("d")])
+]
+"""Those with a date, then those without: one expression that finds any, and one a layout."""
 
 
 class _Scan:
@@ -131,12 +135,12 @@ def _find_time(scan: _Scan, leading: bool) -> TimeLayout | None:
             if len(starts) > _MOST_LEADING or not _LEADING_COLUMN.match(word.group().strip()):
                 break
             starts.append(scan.at + word.end())
-    for kinds in (lambda t: t.has("d"), lambda t: not t.has("d")):
+    for any_of_these, layouts in _TIMES:
         for count, start in enumerate(starts):
             opened = re.compile(r"[\[(\"]?").match(scan.text, start)
             assert opened is not None
-            for layout, regex in _TIMES:
-                if not kinds(layout) or (count and layout.fields[0][0] == "H"):
+            for layout, regex in layouts if any_of_these.match(scan.text, opened.end()) else ():
+                if count and layout.fields[0][0] == "H":
                     continue
                 if (found := regex.match(scan.text, opened.end())) is None:
                     continue

@@ -1,6 +1,7 @@
 """JSON and logfmt lines that arrive as raw text: their header fields by the usual names."""
 
 import re
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -18,7 +19,8 @@ _NAMES = {
 }
 _FIELD = {name: field for field, names in _NAMES.items() for name in names}
 _SEPARATORS = str.maketrans("", "", "_-.@")
-_PAIR = re.compile(r'([A-Za-z_@][\w.@-]*)=("(?:[^"\\]|\\.)*"|[^\s"]*)(?:\s+|$)')
+_PAIR_TEXT = r'([A-Za-z_@][\w.@-]*)=("(?:[^"\\]|\\.)*"|[^\s"]*)(?:\s+|$)'
+_PAIR, _PAIRS = re.compile(_PAIR_TEXT), re.compile(f"(?>{_PAIR_TEXT})+")  # atomic: no way back, so linear
 _MOST_ATTRIBUTES = 64
 
 
@@ -30,7 +32,7 @@ def read_structured(text: str) -> tuple[dict[str, str], dict[str, str]] | None:
     fields: dict[str, str] = {}
     attributes: dict[str, str] = {}
     for name, value in pairs.items():
-        field = _FIELD.get(name.lower()) or _FIELD.get(name.lower().translate(_SEPARATORS))
+        field = _field(name)
         if value is None:
             continue
         if field is not None and field not in fields:
@@ -38,6 +40,11 @@ def read_structured(text: str) -> tuple[dict[str, str], dict[str, str]] | None:
         elif len(attributes) < _MOST_ATTRIBUTES:
             attributes[name] = _text(value)
     return (fields, attributes) if "message" in fields else None
+
+
+@lru_cache(maxsize=4096)
+def _field(name: str) -> str | None:
+    return _FIELD.get(name.lower()) or _FIELD.get(name.lower().translate(_SEPARATORS))
 
 
 def _json_pairs(text: str) -> dict[str, Any] | None:
@@ -49,19 +56,15 @@ def _json_pairs(text: str) -> dict[str, Any] | None:
 
 
 def _logfmt_pairs(text: str) -> dict[str, Any] | None:
-    pairs: dict[str, Any] = {}
-    at = 0
-    while at < len(text):
-        found = _PAIR.match(text, at)
-        if found is None:
-            return None
-        value = found.group(2)
-        pairs[found.group(1)] = _unquoted(value) if value.startswith('"') else value
-        at = found.end()
+    if _PAIRS.fullmatch(text) is None:
+        return None
+    pairs = {name: _unquoted(value) if value[:1] == '"' else value for name, value in _PAIR.findall(text)}
     return pairs if len(pairs) >= 3 else None
 
 
 def _unquoted(value: str) -> str:
+    if "\\" not in value:
+        return value[1:-1]
     try:
         return str(orjson.loads(value))
     except orjson.JSONDecodeError:
