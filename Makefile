@@ -35,8 +35,8 @@ format: $(SYNCED) ## Format the code, and fix what can be fixed
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-soak: $(SYNCED) ## Run the long tests; make soak SOAK_MINUTES=60 SOAK_WORKERS=4 SOAK_RATE=5000 says for how long
-	$(BIN)/pytest -m soak --timeout 0 $(ARGS)
+soak: $(SYNCED) ## Run the long tests; make soak SOAK_MINUTES=60 says for how long
+	$(BIN)/pytest -m soak --timeout 0 -s $(ARGS)
 
 docs: $(SYNCED) ## Write the generated pages of docs/ anew
 	$(BIN)/python -m faultline.reference docs

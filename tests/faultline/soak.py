@@ -118,10 +118,11 @@ class Chaos:
         for name in [*self._names, ZOMBIE]:
             self._revive(name)
 
-    @property
-    def fenced(self) -> int:
-        """How many commits were refused because another worker owned a partition."""
-        return sum(self._crew.said(name).read_text().count("fenced: another worker") for name in [*self._names, ZOMBIE])
+    def __str__(self) -> str:
+        names = [*self._names, ZOMBIE]
+        fenced = sum(self._crew.said(name).read_text().count("fenced: another worker") for name in names)
+        done = ", ".join(f"{count} {kind}" for kind, count in self.done.items())
+        return f"{self.done.total()} disturbances ({done}) of {len(names)} workers, {fenced} commits fenced off"
 
     def _act(self, name: str, dice: float) -> None:
         if self._revive(name):

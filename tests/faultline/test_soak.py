@@ -66,15 +66,13 @@ def test_nothing_is_lost_or_doubled_and_all_results_are_those_of_a_calm_run(kafk
         crew.end()
     drain(disturbed, kafka_broker, topics)
     found = compare(disturbed, sent)
-    print(
-        f"\n{len(sent.ids['logs']):,} records, {sent.units:,} units; {dict(chaos.done)}, {chaos.fenced} fenced; {found}"
-    )
+    print(f"\n{chaos}; {len(sent.ids['logs']):,} log records, {sent.units:,} records in all; {found}", flush=True)
     assert found.nothing
     drain(calm, kafka_broker, topics)
     assert compare(calm, sent).nothing
     sizes = {name: len(table) for name, table in tables(calm).items()}
     differing = differences(disturbed, calm)
-    print(f"rows {sizes}; differing: {differing or 'none'}")
+    print(f"{sizes['incidents']} incident rows; rows of a calm run {sizes}; tables that differ: {differing or 'none'}")
     assert not differing
     assert all(sizes[name] for name in FOUND)
 
