@@ -26,7 +26,7 @@ from parsing._years import NOMINAL, Years
 
 FIELDS = (
     *("message", "time", "level", "priority", "component", "service", "pid", "thread", "host", "client"),
-    *("user", "database", "trace_id", "span_id"),
+    *("user", "database", "trace_id", "span_id", "data"),
 )
 _PLACE = {name: place for place, name in enumerate(FIELDS)}
 _NONE, _UNDECIDED = -1, -2
@@ -35,7 +35,8 @@ _MOST_LAYOUTS = 16
 _LEVEL_FOLLOWS = rf"^[\[(<]?(?:{LEVEL_WORDS})\b"
 # A line worth a look: a clock, a compact or epoch time, a level at its beginning, or a trace id.
 _PROMISING = re2.compile(
-    r"\d:\d\d|\d{6} \d{6}\b|\d\.\d\d\.\d\d|\b1\d{9}|\d{8}[T_-]\d{6}|^\[?(?i:" + LEVEL_WORDS + r")[\]:]|^(?i:trace_?id)"
+    r"\d:\d\d|\d{6} \d{6}\b|\d\.\d\d\.\d\d|\b1\d{9}|\d{8}[T_-]\d{6}|^\[?(?i:" + LEVEL_WORDS + r")[\]:]"
+    r"|^(?i:trace_?id)|^[A-Z]{4}\[\d{4}|^[a-z]{4}: "
 )
 
 

@@ -23,7 +23,7 @@ CONTAINER = r"\s+(?:stdout|stderr) [FP] "
 @dataclass(frozen=True)
 class Layout:
     """`pattern` is what people read and may set; `regex` has named groups: time, level, priority,
-    component, service, pid, thread, host, client, user, database, trace_id, span_id, message (a 2 after
+    component, service, pid, thread, host, client, user, database, trace_id, span_id, data, message (a 2 after
     the name: a second try).
 
     `time` is the layout of the group `time`, None if the header has none. `columns` counts header elements.
@@ -71,6 +71,7 @@ _ELEMENTS = {
     "client": r"(?P<client>\S+?)",
     "user": r"(?P<user>\S*?)",
     "database": r"(?P<database>\S*?)",
+    "data": r"(?P<data>\S*?)",
     "message": r"(?P<message>.*)",
     "*": r".*?",
 }

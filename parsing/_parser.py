@@ -16,7 +16,7 @@ from parsing._fit import Captures, recipe
 from parsing._headers import HeaderReader, Headers
 from parsing._jit import Kernels
 from parsing._miner import Change, Miner
-from parsing._read import read_rows
+from parsing._read import read_lines, read_rows
 from parsing._records import continues, cut_long
 from parsing._services import OTHER, Services
 from parsing._settings import ParserSettings
@@ -129,7 +129,7 @@ class Parser:
             self._held = _NO_LINES
             return self._nothing(self._next), np.zeros(0, np.bool_)
         rows = rows.combine_chunks() if rows["body"].num_chunks > 1 else rows
-        lines = Spans.of(one_chunk(rows["body"]))
+        rows, lines = read_lines(rows)
         streams, number = self._streams_of(rows)
         if self.settings.format == "message":
             headers, starts, keep = Headers.blank(lines), np.ones(len(lines), np.bool_), len(lines)

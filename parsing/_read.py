@@ -1,21 +1,37 @@
 """Headers of a batch's rows, stream by stream, put together in row order."""
 
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from parsing._columns import Flags, Ints, Spans, ints, streams_in
+from parsing._columns import Flags, Ints, Spans, ints, one_chunk, streams_in
 from parsing._headers import HeaderReader, Headers
 from parsing._jit import Kernels
 from parsing._partial import Partials
-from parsing._structured import read_structured
+from parsing._structured import read_elements, read_structured
 
 if TYPE_CHECKING:
     from parsing._parser import Stream
 
 _kernels = Kernels("parsing._kernels")
+
+
+_ESCAPE = re.compile(b"\x1b")
+_COLOURS = r"\x1b\[[0-9;:?]*[A-Za-z]"  # ECMA-48: what a terminal makes of text, none of which is text
+
+
+def read_lines(rows: pa.Table) -> tuple[pa.Table, Spans]:
+    """Return the rows and their lines, without what would only colour them on a terminal."""
+    body = one_chunk(rows["body"])
+    lines = Spans.of(body)
+    if _ESCAPE.search(lines.data.data) is None:
+        return rows, lines
+    place, plain = rows.schema.get_field_index("body"), pc.replace_substring_regex(body, _COLOURS, "")
+    return rows.set_column(place, rows.schema.field(place), plain), Spans.of(plain)
 
 
 def read_rows(
@@ -42,6 +58,10 @@ def read_rows(
         if stream.years:
             headers.date(mine, stream.years, timezone)
     headers.settle()
+    if "data" in headers.seen:
+        data = headers.spans("data", slice(0, len(lines)))
+        for row in np.flatnonzero(data.sizes).tolist():
+            headers.extra.setdefault(row, {}).update(read_elements(data.text(row)))
     return headers, lines, parts
 
 

@@ -6,14 +6,15 @@ columns), not which product wrote them. It looks at one line only, so what it fi
 
 import re
 
-from parsing._layouts import CODED_LEVELS, CONTAINER, LEVEL_WORDS, Layout
+from parsing._known import AFTER_TIME, TIMELESS
+from parsing._layouts import CONTAINER, LEVEL_WORDS, Layout
 from parsing._times import TIME_LAYOUTS, TimeLayout
 
 _LEVEL_TEXT = rf"(?:{LEVEL_WORDS}|{LEVEL_WORDS.title()}|{LEVEL_WORDS.lower()})"
 _LEVEL_AHEAD = re.compile(
-    rf"(?:(?<=[\s|:(<\[])|^)(?:{LEVEL_WORDS}|{LEVEL_WORDS.title()})(?=[\s\])>|:,]|$)|\[{_LEVEL_TEXT}\]"
+    rf"(?:(?<=[\s|:(<\[])|^)(?:{LEVEL_WORDS}|{LEVEL_WORDS.title()})(?=[\s\])>|:,]|$)|\[{_LEVEL_TEXT}\s*\]"
 )
-_LEVEL_HERE = re.compile(rf"(?P<open>[\[(<]?)(?P<level>{_LEVEL_TEXT})(?P<close>(?:\s*[\])>])?)(?=[\s:|,]|-|$)")
+_LEVEL_HERE = re.compile(rf"(?P<open>[\[(<]?)(?P<level>{_LEVEL_TEXT})(?P<close>(?:\s*[\])>])?)(?=[\s:|,\[]|-|$)")
 _LETTER_LEVEL = re.compile(r"[VDIWEFTC](?=\s)")
 _BRACKET = re.compile(r"\[([^\[\]]*(?:\[[^\[\]]*\][^\[\]]*)*)\]")
 _NUMBER = re.compile(r"\d{1,10}(?=[\s|])")
@@ -44,17 +45,12 @@ _TRACE_PART = (
 _LEADING_COLUMN = re.compile(r"(?:-|[^a-z\s]+|\S*[\d._:|/]\S*|\|)$")
 _ACCESS = re.compile(r"(\S+) \S+ \S+(?: \S+)? \[(?=\d{1,2}/)")
 _ROLE = re.compile(r"\d+:[XCSM] (?=\d{1,2} [A-Z][a-z]{2} (?:\d{4} )?\d\d:)")
-_CODED = re.compile(
-    r"(?: [A-Z]{3,5})?\s+\[(?P<pid>\d+)\]:?(?:\s+\[\d+-\d+\])?\s+(?:(?P<user>[^\s@]+)@(?P<database>\S+)\s+)?"
-    rf"(?P<level>(?:{CODED_LEVELS})\d?):\s+"
-)
 _TAGGED = re.compile(r"\s+(?P<host>[^\s:\[\]]+)\s+(?P<component>[^\s:\[\]=]+)(?:\[(?P<pid>\d+)\])?:(?:\s+|$)")
-_MODULE = re.compile(
-    rf"\s+\[(?P<component>[\w-]*):(?P<level>(?i:{LEVEL_WORDS}))\d?\]\s+\[pid (?P<pid>\d+)(?::tid (?P<thread>\d+))?\]"
-    r"(?:\s+\[client (?P<client>[^\]\s]+)\])?\s+"
-)
 _MICROSECONDS = re.compile(r"T[\d:]+\.\d{6}(?:Z|[+-]\d\d:\d\d)$")
 _ERLANG = re.compile(r"<\d+\.\d+\.\d+>(?= )")
+_AFTER_TIME = [(shown, regex, re.compile(regex)) for shown, regex in AFTER_TIME]
+_TIMELESS = [(shown, regex, re.compile(regex)) for shown, regex in TIMELESS]
+_DOTTED = re.compile(r"\[[\w$]+(?:\.[\w$]+)+\s*\]")
 _MOST_LEADING = 8
 _TIMES = [
     (re.compile("|".join(layout.regex for layout in some)), [(layout, re.compile(layout.regex)) for layout in some])
@@ -185,11 +181,7 @@ def _after_time(scan: _Scan, time: TimeLayout, rfc5424: bool) -> Layout:
         return scan.layout(time)
     if time.fields[0][0] == "b" and not time.has("Y") and _syslog(scan):
         return scan.layout(time)
-    if (module := _MODULE.match(scan.text, scan.at)) is not None and not scan.named:
-        shown = " [<component>:<level>] [pid <pid>:tid <thread>] [client <client>] "
-        scan.add(shown, _MODULE.pattern, module.end(), "component", "level")
-        return scan.layout(time)
-    if _coded(scan) or (not leading and _tagged(scan)):
+    if _known(scan) or (not leading and _tagged(scan)):
         return scan.layout(time)
     _tail(scan, columnar=leading >= 2)
     _trace(scan)
@@ -230,12 +222,13 @@ def _syslog(scan: _Scan) -> bool:
     return True
 
 
-def _coded(scan: _Scan) -> bool:
-    """Take over `[pid] user@database LEVEL:` of PostgreSQL; return whether that is what follows."""
-    if scan.named or (found := _CODED.match(scan.text, scan.at)) is None:
-        return False
-    scan.add(" [<pid>] <user>@<database> <level>: ", _CODED.pattern, found.end(), "level")
-    return True
+def _known(scan: _Scan) -> bool:
+    """Take over what a kind of program writes after the time; return whether that is what follows."""
+    for shown, regex, compiled in _AFTER_TIME if not scan.named else ():
+        if (found := compiled.match(scan.text, scan.at)) is not None:
+            scan.add(shown, regex, found.end(), "level", "component")
+            return True
+    return False
 
 
 def _tagged(scan: _Scan) -> bool:
@@ -250,11 +243,11 @@ def _tagged(scan: _Scan) -> bool:
 
 
 def _syslog5424(scan: _Scan, time: TimeLayout) -> Layout:
-    regex = (
-        r"\s+(?P<host>\S+)\s+(?P<component>\S+)\s+(?P<pid>\S+)\s+\S+\s+(?:-|(?:\[(?:[^\]\\]|\\.)*\])+)"
-        r"(?:\s+(?:\x{FEFF})?|$)"
-    )
-    scan.add(" <host> <component> <pid> <*> [<*>] ", regex, scan.at, "component", "pid")
+    """Take over the rest of an RFC 5424 header; `-` stands for what is not said."""
+    names = ("host", "component", "pid")
+    regex = "".join(rf"\s+(?:-|(?P<{name}>\S+))" for name in names)
+    regex += r"\s+\S+\s+(?:-|(?P<data>(?:\[(?:[^\]\\]|\\.)*\])+))(?:\s+(?:\x{FEFF})?|$)"
+    scan.add(" <host> <component> <pid> <*> <data> ", regex, scan.at, "component", "pid")
     return scan.layout(time)
 
 
@@ -366,6 +359,8 @@ def _gap(scan: _Scan, end: int) -> tuple[str, str]:
     assert found is not None
     mark = found.group().strip()
     scan.at = found.end()
+    if not found.group():
+        return "", ""
     return (f" {mark} " if mark else " ", rf"\s*{re.escape(mark)}\s*" if mark else r"\s+")
 
 
@@ -405,10 +400,16 @@ def _component(scan: _Scan, wide: bool) -> None:
             scan.add("[<thread>:<component>@<*>]", part, bracket.end(), "component")
             scan.separator()
             return
+        if _DOTTED.match(text, scan.at):
+            scan.add("[<component>]", r"\[(?P<component>[\w$.]+)\s*\]", bracket.end(), "component")
+            scan.separator()
+            return
         after = _SEPARATOR.match(text, bracket.end())
         assert after is not None
         dashed = after.group().strip().startswith("-")
-        if dashed or _name(text, after.end()) is not None or bracket.group(1).isdigit():
+        bare = _NAME_BARE.match(text, after.end())
+        named = _name(text, after.end()) is not None or (bare is not None and bare.group().count(".") >= 2)
+        if dashed or named or bracket.group(1).isdigit():
             shown, regex = (
                 ("[<pid>]", r"\[(?P<pid>\d+)\]") if bracket.group(1).isdigit() else _bracket_item(bracket.group(1))[1:]
             )
@@ -419,9 +420,10 @@ def _component(scan: _Scan, wide: bool) -> None:
     if had_level and (process := _ERLANG.match(text, scan.at)) is not None:
         scan.add("<thread> ", r"(?:(?P<thread><\d+\.\d+\.\d+>) )?", process.end() + 1, "thread")
         return
-    number = re.compile(r"\d+\s+---\s+\[([^\]]*)\]\s+").match(text, scan.at)
+    number = re.compile(r"\d+\s+---\s+(?:\[[^\]]*\]\s+)?\[([^\]]*)\]\s+").match(text, scan.at)
     if number is not None:
-        scan.add("<pid> --- [<thread>] ", r"(?P<pid>\d+)\s+---\s+\[\s*(?P<thread>[^\]]*)\]\s+", number.end(), "thread")
+        part = r"(?P<pid>\d+)\s+---\s+(?:\[[^\]]*\]\s+)?\[\s*(?P<thread>[^\]]*)\]\s+"
+        scan.add("<pid> --- [<thread>] ", part, number.end(), "thread")
     _logger(scan, had_level, wide)
 
 
@@ -474,18 +476,21 @@ def _accept(colon: re.Match[str]) -> bool:
 def _timeless(text: str) -> Layout | None:
     """Headers without a time: `LEVEL:logger:message`, `LEVEL: message`, `[LEVEL] message`, leading trace ids."""
     scan = _Scan(text)
+    for shown, regex, compiled in _TIMELESS:
+        if (found := compiled.match(text)) is not None:
+            scan.add(shown, regex, found.end(), "level")
+            return scan.layout(None)
     names = re.match(rf"{_LEVEL_TEXT}:[\w.]+:", text)
     if names:
         part = rf"(?P<level>(?i:{LEVEL_WORDS})):(?P<component>[\w.]+):"
         scan.add("<level>:<component>:", part, names.end(), "level", "component")
         return scan.layout(None)
-    if re.match(rf"(?:{LEVEL_WORDS}|{LEVEL_WORDS.lower()}):\s+\S|\[{_LEVEL_TEXT}\]\s", text):
-        found = _LEVEL_HERE.match(text)
-        if found is not None:
-            _add_level(scan, found)
-            scan.separator()
-            _trace(scan)
-            return scan.layout(None)
+    headed = re.match(rf"(?:{LEVEL_WORDS}|{LEVEL_WORDS.lower()}):\s+\S|\[{_LEVEL_TEXT}\]\s", text)
+    if headed and (level := _LEVEL_HERE.match(text)) is not None:
+        _add_level(scan, level)
+        scan.separator()
+        _trace(scan)
+        return scan.layout(None)
     if _TRACE.match(text):
         scan.add("TraceID: <trace_id> SpanID: <span_id> ", _TRACE_PART, 0, "trace_id")
         return scan.layout(None)

@@ -47,6 +47,21 @@ def _field(name: str) -> str | None:
     return _FIELD.get(name.lower()) or _FIELD.get(name.lower().translate(_SEPARATORS))
 
 
+_ELEMENT = re.compile(r'\[([^\s\]="]+)((?: [^\s\]="]+="(?:[^"\\\]]|\\.)*")*) *\]', re.DOTALL)
+_PARAM = re.compile(r' ([^\s\]="]+)="((?:[^"\\\]]|\\.)*)"', re.DOTALL)
+_ESCAPED = re.compile(r'\\(["\\\]])')
+
+
+def read_elements(text: str) -> dict[str, str]:
+    """Return the parameters of the structured data of a syslog message (RFC 5424, 6.3), as `element.parameter`."""
+    found: dict[str, str] = {}
+    for element, params in _ELEMENT.findall(text):
+        for name, value in _PARAM.findall(params):
+            if len(found) < _MOST_ATTRIBUTES:
+                found[f"{element}.{name}"] = _ESCAPED.sub(r"\1", value)
+    return found
+
+
 def _json_pairs(text: str) -> dict[str, Any] | None:
     try:
         value = orjson.loads(text)

@@ -71,7 +71,9 @@ TIME_LAYOUTS = (
         rf"{_DAY},? \d{{1,2}} {_MONTH} \d{{4}} {_CLOCK}{_FRACTION}{_ZONE}",
         "d2 b Y4 H2 M2 S2 f z",
     ),
-    _layout("%d/%b/%Y:%H:%M:%S %z", rf"\d{{1,2}}/{_MONTH}/\d{{4}}:{_CLOCK}{_FRACTION}{_ZONE}", "d2 b Y4 H2 M2 S2 f z"),
+    _layout(
+        "%d/%b/%Y:%H:%M:%S %z", rf"\d{{1,2}}/{_MONTH}/\d{{4}}[: ]{_CLOCK}{_FRACTION}{_ZONE}", "d2 b Y4 H2 M2 S2 f z"
+    ),
     _layout(
         "%d %b %Y %H:%M:%S.%f", rf"\d{{1,2}}[ -]{_MONTH}[ -]\d{{4}} {_CLOCK}{_FRACTION}{_ZONE}", "d2 b Y4 H2 M2 S2 f z"
     ),
@@ -98,6 +100,7 @@ TIME_LAYOUTS = (
     _layout("%m%d %H:%M:%S.%f", rf"\d{{4}} {_CLOCK}{_FRACTION}", "m2 d2 H2 M2 S2 f"),
     _layout("%m-%d %H:%M:%S.%f", rf"\d{{2}}[-/.]\d{{2}} {_CLOCK}{_FRACTION}{_ZONE}", "m2 d2 H2 M2 S2 f z"),
     _layout("%H:%M:%S.%f", rf"{_CLOCK}{_FRACTION}", "H2 M2 S2 f"),
+    _layout("%I:%M%p", r"\d{1,2}:\d{2}[AP]M\b", "H2 M2 p"),
     _layout("%s.%f", r"1\d{9}(?:\.\d{1,9}|\d{3}(?:\d{3}){0,2})?\b", "s f"),
 )
 """In the order in which they are tried. A naive numeric day and month are read month first with slashes, day first

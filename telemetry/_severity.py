@@ -1,13 +1,27 @@
 """Severity words and numbers (OpenTelemetry log data model: TRACE 1, DEBUG 5, INFO 9, WARN 13, ERROR 17, FATAL 21)."""
 
 _WORDS = {
-    1: ("trace", "trc", "verbose", "v", "finest", "t"),
-    5: ("debug", "dbg", "debu", "fine", "finer", "d"),
-    9: ("info", "inf", "information", "informational", "i", "config", "ok"),
+    1: ("trace", "trc", "trce", "trac", "verbose", "v", "finest", "t"),
+    5: ("debug", "dbg", "dbug", "debu", "fine", "finer", "d"),
+    9: ("info", "inf", "information", "informational", "i", "config", "ok", "system"),
     10: ("notice", "note"),
     13: ("warn", "warning", "wrn", "w"),
-    17: ("error", "err", "e", "eror", "severe", "failure", "fail"),
-    21: ("fatal", "crit", "critical", "f", "c", "ftl", "alert", "emerg", "emergency", "panic", "dpanic"),
+    17: ("error", "err", "erro", "e", "eror", "severe", "failure", "fail"),
+    21: (
+        "fatal",
+        "fata",
+        "pani",
+        "crit",
+        "critical",
+        "f",
+        "c",
+        "ftl",
+        "alert",
+        "emerg",
+        "emergency",
+        "panic",
+        "dpanic",
+    ),
 }
 _NUMBER = {word: number for number, words in _WORDS.items() for word in words}
 

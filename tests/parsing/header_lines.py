@@ -30,7 +30,13 @@ CASES = {
     ),
     "syslog 5424 with several elements and none of them": (
         '<165>1 2026-01-05T22:14:15.003+02:00 host app - - [ex@1 iut="3" e="A"][x@2 c="\\]"] hello',
-        {"priority": "165", "host": "host", "component": "app", "message": "hello"},
+        {
+            "host": "host",
+            "component": "app",
+            "pid": "",
+            "data": '[ex@1 iut="3" e="A"][x@2 c="\\]"]',
+            "message": "hello",
+        },
     ),
     "windows servicing": (
         "2026-09-28 04:30:30, Info                  CBS    Loaded Servicing Stack v6",
@@ -103,8 +109,50 @@ CASES = {
     ),
     "nginx error": (
         "2026/01/05 12:00:00 [error] 12#5: *1 open() failed",
-        {"level": "error", "message": "12#5: *1 open() failed"},
+        {"level": "error", "pid": "12", "thread": "5", "message": "*1 open() failed"},
     ),
+    "ruby": (
+        "E, [2026-01-05T08:00:00.123456 #1234] ERROR -- worker: boom",
+        {"level": "ERROR", "pid": "1234", "component": "worker", "message": "boom"},
+    ),
+    "ruby without a program": (
+        'I, [2026-01-05T08:00:00.123456 #1234]  INFO -- : Started GET "/"',
+        {"level": "INFO", "pid": "1234", "component": "", "message": 'Started GET "/"'},
+    ),
+    "mysql": (
+        "2026-01-05T08:00:00.123456Z 7 [Note] [MY-010116] [Server] mysqld starting",
+        {"level": "Note", "thread": "7", "component": "Server", "message": "mysqld starting"},
+    ),
+    "mysql before 8": (
+        "2026-01-05T08:00:00.123456Z 12 [Warning] Aborted connection 12",
+        {"level": "Warning", "thread": "12", "component": "", "message": "Aborted connection 12"},
+    ),
+    "brackets without blanks": (
+        "[2026-01-05T08:00:00,123][INFO ][o.e.n.Node               ] [node-1] starting ...",
+        {"level": "INFO", "component": "o.e.n.Node", "message": "[node-1] starting ..."},
+    ),
+    "numbers in brackets without blanks": (
+        "[2026-01-05 08:00:00.123][17][warning][main] [source/server.cc:252] slow",
+        {"level": "warning", "pid": "17", "message": "[main] [source/server.cc:252] slow"},
+    ),
+    "spring boot 3": (
+        "2026-01-05T08:00:00.123Z  INFO 1 --- [app] [main] c.e.App : Started App",
+        {"level": "INFO", "pid": "1", "thread": "main", "component": "c.e.App", "message": "Started App"},
+    ),
+    "tomcat": (
+        "05-Jan-2026 08:00:00.123 INFO [main] org.apache.catalina.Catalina.start Server startup in 12 ms",
+        {"thread": "main", "component": "org.apache.catalina.Catalina.start", "message": "Server startup in 12 ms"},
+    ),
+    "django": (
+        '[05/Jan/2026 08:00:00] "GET / HTTP/1.1" 200 12',
+        {"time": "05/Jan/2026 08:00:00", "message": '"GET / HTTP/1.1" 200 12'},
+    ),
+    "clock of twelve hours": (
+        "8:05PM ERR failed id=5",
+        {"time": "8:05PM", "level": "ERR", "message": "failed id=5"},
+    ),
+    "seconds since the start": ("WARN[0012] slow  port=80", {"level": "WARN", "message": "slow  port=80"}),
+    "level and category": ("fail: MyApp.Worker[0]", {"level": "fail", "message": "MyApp.Worker[0]"}),
     "rust": (
         "[2026-01-05T12:00:00Z INFO  crate::db] ready",
         {"level": "INFO", "component": "crate::db", "message": "ready"},

@@ -338,3 +338,32 @@ def test_each_engine_generalises_with_lineage_and_survives_a_restart(
     first.process(table.slice(0, 4), table["offset"][4].as_py())
     second = Parser.restore(first.snapshot(), chosen)
     assert second.process(table.slice(4), end, final=True).logs.to_pylist() == logs(whole)[4:]
+
+
+def test_structured_data_of_syslog_goes_into_the_attributes(run: Run) -> None:
+    data = r'[ex@1 user="bob \"x\" \\ \]" n="3"][empty][x@2 n="4"]'
+    lines = [f"<165>1 2026-01-05T22:14:15Z h app 7 ID47 {data} hello", "<165>1 2026-01-05T22:14:16Z - - - - - hello"]
+    [first, second] = [row for part in run(lines, 1) for row in part.logs.to_pylist()]
+    assert dict(first["attributes"]) == {
+        "process.pid": "7", "host.name": "h", "ex@1.user": r'bob "x" \ ]', "ex@1.n": "3", "x@2.n": "4",
+    }  # fmt: skip
+    assert (second["component"], second["attributes"], second["body"]) == (None, None, "hello")
+
+
+@pytest.mark.parametrize("size", [1, 2])
+def test_colours_of_a_terminal_are_no_part_of_a_line(run: Run, size: int) -> None:
+    lines = [
+        "\x1b[2m2026-01-05T08:00:00Z\x1b[0m \x1b[32m INFO\x1b[0m \x1b[2mmy_app::server\x1b[0m\x1b[2m:\x1b[0m on 80",
+        "2026-01-05T08:00:01Z  INFO my_app::server: on 81",
+    ]
+    found = [row for part in run(lines, size) for row in part.logs.to_pylist()]
+    assert [(row["severity_text"], row["component"], row["body"]) for row in found] == [
+        ("INFO", "my_app::server", "on 80"),
+        ("INFO", "my_app::server", "on 81"),
+    ]
+
+
+def test_hostile_structured_data_takes_linear_time(run: Run) -> None:
+    data = "[a" + ' b="' * 40_000 + "\\" * 40_000
+    [row] = [row for part in run([f"<1>1 2026-01-05T22:14:15Z h a - - {data} x"], 1) for row in part.logs.to_pylist()]
+    assert data[-100:] in row["body"]
