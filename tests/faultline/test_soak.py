@@ -66,15 +66,17 @@ def test_nothing_is_lost_or_doubled_and_all_results_are_those_of_a_calm_run(kafk
         crew.end()
     drain(disturbed, kafka_broker, topics)
     found = compare(disturbed, sent)
-    print(f"\n{chaos}; {len(sent.ids['logs']):,} log records, {sent.units:,} records in all; {found}", flush=True)
+    commits = max(int(file.stem) for file in (disturbed / "logs/_delta_log").glob("*.json"))
+    sizes = f"{len(sent.ids['logs']):,} log records, {sent.units:,} records in all"
+    print(f"\n{chaos}, {commits} commits of logs; {sizes}; {found}", flush=True)
     assert found.nothing
     drain(calm, kafka_broker, topics)
     assert compare(calm, sent).nothing
-    sizes = {name: len(table) for name, table in tables(calm).items()}
+    rows = {name: len(table) for name, table in tables(calm).items()}
     differing = differences(disturbed, calm)
-    print(f"{sizes['incidents']} incident rows; rows of a calm run {sizes}; tables that differ: {differing or 'none'}")
+    print(f"{rows['incidents']} incident rows; rows of a calm run {rows}; tables that differ: {differing or 'none'}")
     assert not differing
-    assert all(sizes[name] for name in FOUND)
+    assert all(rows[name] for name in FOUND)
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
