@@ -93,16 +93,22 @@ def _rows(reader: Reads, sql: str, params: Sequence[Any]) -> list[dict[str, Any]
 
 
 def newest(reader: Reads, now_us: int) -> int | None:
-    """Return the newest event time in the store, or None where there is none. Broken clocks ahead are left out."""
+    """Return the newest event time in the store, or None where there is none. Broken clocks ahead are left out, and
+    rows that are stored under the time they came, long after what the watermarks confirm."""
     row = _one(
         reader.query(
             """
-            SELECT max(t) AS newest FROM (
-                SELECT max(epoch_us(minute)) AS t FROM log_counts WHERE minute <= make_timestamptz(?::BIGINT)
-                UNION ALL SELECT max(epoch_us(watermark)) FROM ledger WHERE watermark <= make_timestamptz(?::BIGINT)
-                UNION ALL SELECT max(epoch_us(updated)) FROM incidents WHERE updated <= make_timestamptz(?::BIGINT))
+            WITH ends AS (
+                SELECT make_timestamptz($1::BIGINT) AS most, max(watermark) AS mark FROM ledger
+                WHERE watermark <= make_timestamptz($1::BIGINT)),
+            times AS (
+                SELECT max(minute) AS t FROM log_counts, ends
+                WHERE minute <= most AND minute <= coalesce(mark + INTERVAL 1 HOUR, most)
+                UNION ALL SELECT mark FROM ends
+                UNION ALL SELECT max(updated) FROM incidents, ends WHERE updated <= most)
+            SELECT epoch_us(max(t)) AS newest FROM times
             """,
-            [now_us + _FUTURE_US] * 3,
+            [now_us + _FUTURE_US],
         )
     )
     return row.get("newest")

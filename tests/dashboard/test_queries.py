@@ -3,12 +3,13 @@
 from datetime import datetime, timedelta
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 import telemetry
 from dashboard import _queries as queries
 from dashboard._queries import LogFilter, Range
-from storage import Reader, Store
+from storage import Move, Reader, Store
 
 from . import shop
 
@@ -34,6 +35,23 @@ def test_newest_and_oldest(reader: Reader, now: int) -> None:
 def test_a_clock_ahead_does_not_move_newest(reader: Reader, now: int) -> None:
     early = now - HOUR
     assert early < (queries.newest(reader, early) or 0) <= early + 10 * queries.MINUTE_US
+
+
+def test_a_record_of_today_in_an_archive_does_not_move_newest(tmp_path: Path, now: int) -> None:
+    """A line without a usable time is stored under the time it came."""
+    store, last_year = Store.open(tmp_path / "archive"), now - 8760 * HOUR
+    origin = {"source": "files", "partition": 0}
+    count = {"service": "cart", "severity_number": 9, "template_id": 1, "count": 1, "offset": 0, **origin}
+    totals = dict.fromkeys(("read", "stored", "joined", "dead_lettered", "filtered", "late"), 0)
+    account = {"time": now, "app_id": "file:1", "next": 1, "watermark": last_year, "closed": True, **totals, **origin}
+    tables = {
+        "log_counts": [{"minute": minute, **count} for minute in (last_year, now)],
+        "ledger": [account],
+    }
+    rows = {name: pa.Table.from_pylist(made, telemetry.TABLES[name]) for name, made in tables.items()}
+    store.writer().commit(rows, [Move("file:1", 0, 1, "files")])
+    with store.reader() as reader:
+        assert queries.newest(reader, now) == last_year
 
 
 def test_log_load_adds_up_to_all_records(reader: Reader, end: datetime, everything: Range) -> None:
