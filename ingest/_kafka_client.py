@@ -121,6 +121,8 @@ class KafkaPython:
 
         # It complains of a topic that is not there yet every few seconds; the source has said so once.
         logging.getLogger("kafka.cluster").setLevel(logging.CRITICAL)
+        # It warns of each of its own steps that took a tenth of a second: on a busy machine, all the time.
+        logging.getLogger("kafka.net.selector").setLevel(logging.ERROR)
         # Who keeps a partition in a rebalance goes on reading it.
         strategy = (CooperativeStickyAssignor,)
         config = {**_CONSUMER, "bootstrap_servers": list(servers), "group_id": group, **_with_token(options)}

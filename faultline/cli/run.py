@@ -56,6 +56,9 @@ def run(
     Runs until SIGTERM or Ctrl-C, then commits what it has and exits 0. A later run on the same store goes on where
     this one ended, also after a crash: no row is lost and none doubled. Only standard input cannot be read again.
 
+    Of Kafka, kafka.max_fetch_bytes bounds what is held in memory. With kafka.client = librdkafka nothing bounds what a
+    compressed batch grows into; with kafka-python, the default, kafka.max_batch_bytes does.
+
     \b
     Examples:
       faultline run --source files logs/ --once
