@@ -30,7 +30,10 @@ TARGET_BYTES = 32 * 2**20
 TARGET_ROWS = 1_000_000
 ROW_GROUP = 8192
 SLAB_ROWS = 131_072
-"""Rows of a stretch of time that are sorted by service: more find less in a row group, fewer find it in more slabs."""
+"""Rows of a stretch of time that are sorted by service: more find less in a row group, fewer find it in more slabs.
+
+Each is sorted by itself, in several times its size of memory.
+"""
 _BLOOM = {"template_id": {"ndv": 512, "fpp": 0.01}}  # ids are hashes: least and greatest of a row group say little
 _TIERS = (256 * 2**10, 4 * 2**20)  # sizes between which a file's tier changes; each row is merged once a tier
 _DAY_US = 86_400_000_000
@@ -91,13 +94,15 @@ def merge(
     Raises CommitFailedError or Superseded where a rival was faster.
     """
     paths = [f"{handle.path}/{file.name}" for file in files]
-    new = _write(location, handle, _fold(handle.name, _views.source(handle.name, paths), files, at), connection)
+    new = _write(location, handle, _folds(handle.name, _views.source(handle.name, paths), files, at), connection)
     handle.refresh()
     handle.replace([file.name for file in files], [new], [], changed=False)
     return new.size
 
 
-def _write(location: Location, handle: Handle, query: str, connection: "duckdb.DuckDBPyConnection") -> NewFile:
+def _write(
+    location: Location, handle: Handle, queries: Sequence[str], connection: "duckdb.DuckDBPyConnection"
+) -> NewFile:
     import pyarrow.parquet as pq
 
     schema, name = telemetry.TABLES[handle.name], f"merged-{uuid4()}.parquet"
@@ -117,34 +122,40 @@ def _write(location: Location, handle: Handle, query: str, connection: "duckdb.D
             ) as writer,
             connection.cursor() as cursor,
         ):
-            for batch in cursor.sql(query).to_arrow_reader(ROW_GROUP):  # one row group a batch
-                writer.write_batch(pa.record_batch(batch.columns, schema.names).cast(schema))
+            for query in queries:
+                for batch in cursor.sql(query).to_arrow_reader(ROW_GROUP):  # one row group a batch
+                    writer.write_batch(pa.record_batch(batch.columns, schema.names).cast(schema))
         size = file.tell()
     return NewFile(name, size, stats(handle.name, metadata[0]))
 
 
-def _fold(table: str, rows: str, files: Sequence[DataFile], at: Horizon) -> str:
-    """Return the query for the rows of a file merged from `files`, which `rows` reads."""
+def _folds(table: str, rows: str, files: Sequence[DataFile], at: Horizon) -> list[str]:
+    """Return the queries for the rows of a file merged from `files`, which `rows` reads, one after the other."""
     columns = ", ".join(f'"{name}"' for name in telemetry.TABLES[table].names)
     folds = {"templates": _TEMPLATES, "log_counts": _LOG_COUNTS, "ledger": _LEDGER, "state": _STATE}
     if table not in folds:
         tie = ', "offset" DESC' if "offset" in telemetry.TABLES[table].names else ""
-        slab = f"{_slab(files)}, service, template_id, " if table == "logs" else ""
-        return f'SELECT {columns} FROM {rows} ORDER BY {slab}"{TIME_COLUMNS[table]}" DESC{tie}'  # noqa: S608 - our own
+        alike = "service, template_id, " if table == "logs" else ""
+        order = f'ORDER BY {alike}"{TIME_COLUMNS[table]}" DESC{tie}'
+        slabs = _slabs(TIME_COLUMNS[table], files)
+        return [f"SELECT {columns} FROM {rows} WHERE {slab} {order}" for slab in slabs]  # noqa: S608 - our own names
     names = {"rows": rows, "columns": columns, "kept": KEPT_SNAPSHOTS, "rollback": _ROLLBACK}
     names |= {
         "oldest": f"make_timestamptz({at.oldest_log}::BIGINT)",
         "stale": f"make_timestamptz({at.stale_state}::BIGINT)",
     }
     hour = at.newest_ledger // _HOUR_US * _HOUR_US
-    return folds[table].format(**names, hour=f"make_timestamptz({hour}::BIGINT)")
+    return [folds[table].format(**names, hour=f"make_timestamptz({hour}::BIGINT)")]
 
 
-def _slab(files: Sequence[DataFile]) -> str:
-    """Return an expression that numbers the slabs of merged files from the newest on: stretches of equal length."""
+def _slabs(column: str, files: Sequence[DataFile]) -> list[str]:
+    """Return conditions that part the rows of files into slabs, the newest first: stretches of time of equal length."""
     first, last = min(file.first for file in files), max(file.last for file in files)
-    width = max(1, (last - first) * SLAB_ROWS // max(1, sum(file.rows for file in files)))
-    return f"({last} - epoch_us(time)) // {width}"
+    count = -(-sum(file.rows for file in files) // SLAB_ROWS)
+    ends = [f"make_timestamptz({last - (last - first) * n // count}::BIGINT)" for n in range(1, count)]
+    above = [*(f'"{column}" > {end}' for end in ends), "true"]
+    below = ["true", *(f'"{column}" <= {end}' for end in ends)]
+    return [f"{one} AND {other}" for one, other in zip(above, below, strict=True)]
 
 
 # The first row of each template stays as it is, as its example is the first ever seen; the rest become one.
