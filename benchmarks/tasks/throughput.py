@@ -9,7 +9,7 @@ import resource
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -22,33 +22,31 @@ from benchmarks._corpus import fresh_lines, with_headers
 from benchmarks._figures import Figure, Place
 from benchmarks._methods import OURS
 from benchmarks._plan import Measured, Plan, Unit
-from benchmarks.baselines.drain import miner
 from benchmarks.datasets import CORRECTED, parsing_sets
-from benchmarks.tasks import _kafka_speed
+from benchmarks.tasks import _kafka_speed, _parser_speed
 from benchmarks.tasks._kafka_speed import CONSUMER, LIBRDKAFKA, PLAIN
-from telemetry import LINES, WINDOW_METRICS
+from benchmarks.tasks._parser_speed import HEADED, PARSE, SMALL, TEMPLATES, with_templates
+from telemetry import WINDOW_METRICS
 
 if TYPE_CHECKING:
     from ingest import Source
 
 FOLDERS = ("parsing",)
 DRAIN, KNN, GRANGER = "Drain3 masked", "PyOD KNN", "statsmodels Granger"
-PARSE, FILES, DETECT, RCA, GRAPH = "parse", "pipeline from files", "detection", "rca", "Granger, all pairs"
+FILES, DETECT, RCA, GRAPH = "pipeline from files", "detection", "rca", "Granger, all pairs"
 KAFKA = {"pipeline from Kafka, 1 line a message": 1, "pipeline from Kafka, 500 lines a message": 500}
 SIZES = (20, 50, 100, 300)
 _ROWS = 600
-_BATCH = 8_000
 _PAIRS = 60
 _POINTS = (10_000, 60)
 _KNN_POINTS = 4_000
-_WARM = 2_000
 _DRAIN_LINES = 60_000
 
 
 def methods() -> dict[str, str]:
     """Return what each method does."""
     return {
-        OURS: "The stage itself: parsing.Parser in batches of 8,000 lines (messages, parameters included); "
+        OURS: f"The stage itself: {_parser_speed.METHOD}; "
         "faultline.pipeline with source, parsing, Delta tables, detection and incidents, to the last commit; "
         f"detection.MetricScorer, {_POINTS[0]:,} series at a time; rca.granger, all ordered pairs, lags 1 to 3; "
         f"rca.diagnose on metrics alone, with the Granger graph of the most suspicious series; both on {_ROWS} rows.",
@@ -64,7 +62,8 @@ def methods() -> dict[str, str]:
 def units(plan: Plan) -> list[Unit]:
     """List the measurements."""
     _messages(plan.data)
-    wanted = [(PARSE, OURS), (PARSE, DRAIN), (FILES, OURS), (DETECT, OURS), (DETECT, KNN)]
+    wanted = [(kind, OURS) for kind in _parser_speed.kinds()]
+    wanted += [(PARSE, DRAIN), (FILES, OURS), (DETECT, OURS), (DETECT, KNN)]
     if plan.bootstrap:
         wanted += [(kind, method) for kind in KAFKA for method in (OURS, LIBRDKAFKA, CONSUMER, PLAIN)]
     wanted += [(f"{RCA}, {size} series", OURS) for size in SIZES]
@@ -85,8 +84,10 @@ def _corpus(plan: Plan, lines: int) -> dict[str, list[str]]:
 def measure(unit: Unit, plan: Plan) -> dict[str, Any]:
     """Do one measurement."""
     kind, method = unit.dataset, unit.method
-    if kind == PARSE:
-        found = _parse(plan) if method == OURS else _drain(plan)
+    if method == DRAIN:
+        found = _parser_speed.measure_drain(_corpus(plan, min(plan.lines, _DRAIN_LINES)))
+    elif kind in _parser_speed.kinds():
+        found = _parser_speed.measure(kind, _corpus(plan, plan.lines), plan.seed)
     elif kind == FILES:
         found = _pipeline_files(plan)
     elif kind in KAFKA:
@@ -105,55 +106,6 @@ def _peak_mib() -> float:
     except OSError:
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     return float(next(line.split()[1] for line in status.splitlines() if line.startswith("VmHWM:"))) / 1024
-
-
-def _parse(plan: Plan) -> dict[str, Any]:
-    from parsing import Parser, ParserSettings
-
-    def parser() -> Any:
-        return Parser(ParserSettings(format="message"))
-
-    corpus = _corpus(plan, plan.lines)
-    for lines in corpus.values():
-        parser().process(_table(lines[:_WARM], 0), _WARM, True)
-    sources = {}
-    for name, lines in corpus.items():
-        batches = [_table(lines[at : at + _BATCH], at) for at in range(0, len(lines), _BATCH)]
-        fresh = parser()
-        began = time.perf_counter()
-        for number, batch in enumerate(batches, 1):
-            fresh.process(batch, number * _BATCH, number == len(batches))
-        sources[name] = [len(lines), time.perf_counter() - began]
-    distinct = np.mean([len(set(lines)) / len(lines) for lines in corpus.values()])
-    return {"sources": sources, "distinct": float(distinct)}
-
-
-def _table(lines: Sequence[str], first: int) -> pa.Table:
-    n = len(lines)
-    columns = {
-        "observed_time": pa.array(np.full(n, 1_767_600_000_000_000))
-        .cast(pa.timestamp("us"))
-        .cast(LINES.field("observed_time").type),
-        "service": pa.array(["corpus"] * n, pa.string()),
-        "body": pa.array(lines, pa.string()),
-        "source": pa.array(["corpus"] * n, LINES.field("source").type),
-        "partition": pa.array(np.zeros(n, np.int32)),
-        "offset": pa.array(np.arange(first, first + n)),
-        "line": pa.array(np.arange(first + 1, first + n + 1)),
-        "structured": pa.array(np.zeros(n, np.bool_)),
-    }
-    return pa.table([columns.get(f.name, pa.nulls(n, f.type)) for f in LINES], schema=LINES)
-
-
-def _drain(plan: Plan) -> dict[str, Any]:
-    sources = {}
-    for name, lines in _corpus(plan, min(plan.lines, _DRAIN_LINES)).items():
-        fresh = miner(masked=True)
-        began = time.perf_counter()
-        for line in lines:
-            fresh.add_log_message(line)
-        sources[name] = [len(lines), time.perf_counter() - began]
-    return {"sources": sources}
 
 
 def _pipeline_files(plan: Plan) -> dict[str, Any]:
@@ -282,7 +234,7 @@ def figures(found: Measured, plan: Plan) -> list[Figure]:
     result = [one for key, parts in measured.items() for one in _own(Place("throughput", *key, "", plan.seed), parts)]
     for kind, peer, other in _peers(measured):
         ours, theirs = measured[kind, OURS], measured[other, peer]
-        place = Place("throughput", kind, OURS, peer, plan.seed)
+        place = Place("throughput", kind, OURS, peer if peer != OURS else other, plan.seed)
         if "seconds" in ours and "seconds" in theirs:
             ratio = float(np.median(theirs["seconds"]) / np.median(ours["seconds"]))
             result.append(place.one("ratio:seconds", ratio, len(ours["seconds"])))
@@ -298,7 +250,10 @@ def figures(found: Measured, plan: Plan) -> list[Figure]:
 
 def _peers(measured: dict[tuple[str, str], Any]) -> Iterator[tuple[str, str, str]]:
     """Yield what is compared: a measurement, its peer, and the measurement the peer's figure comes from."""
-    yield PARSE, DRAIN, PARSE
+    for kind in (PARSE, SMALL, HEADED):
+        yield kind, DRAIN, PARSE
+    few, many = map(with_templates, TEMPLATES)
+    yield many, OURS, few
     yield FILES, DRAIN, PARSE
     yield DETECT, KNN, DETECT
     for kind, method in measured:

@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks._corpus import fresh_lines, with_headers
 from benchmarks._plan import Plan
-from benchmarks.tasks import throughput
+from benchmarks.tasks import _parser_speed, throughput
 
 MESSAGES = ["user 17 from 10.0.3.4 id a3f9c2d1 took 0x7f3a ms", "deadbeef café said hello 100%"]
 
@@ -39,6 +39,8 @@ def plan(bench_data: Path) -> Plan:
 def test_speeds_and_ratios(plan: Plan, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(throughput, "SIZES", (8,))
     monkeypatch.setattr(throughput, "_POINTS", (50, 12))
+    monkeypatch.setattr(throughput, "TEMPLATES", (30, 200))
+    monkeypatch.setattr(_parser_speed, "TEMPLATES", (30, 200))
     units = throughput.units(plan)
     assert all(unit.alone for unit in units)
     found = [(unit, throughput.measure(unit, plan)) for unit in units]
@@ -46,6 +48,10 @@ def test_speeds_and_ratios(plan: Plan, monkeypatch: pytest.MonkeyPatch):
     speed = rows["parse", "faultline", "", "lines_per_s"].value
     peer = rows["parse", "Drain3 masked", "", "lines_per_s"].value
     assert 0.2 < rows["parse", "faultline", "Drain3 masked", "ratio:lines_per_s"].value / (speed / peer) < 5
+    for kind in ("parse, batches of 100", "parse, raw lines with headers"):
+        assert rows[kind, "faultline", "Drain3 masked", "ratio:lines_per_s"].value > 0
+    few, many = "parse, new templates beyond 30", "parse, new templates beyond 200"
+    assert rows[many, "faultline", few, "ratio:lines_per_s"].value > 0
     assert rows["pipeline from files", "faultline", "Drain3 masked", "ratio:lines_per_s"].value > 0
     assert rows["detection", "faultline", "PyOD KNN", "ratio:points_per_s"].value > 0
     assert rows["rca, 8 series", "faultline", "", "seconds"].value > 0

@@ -1,0 +1,125 @@
+"""The parser's part of the throughput task: the stage alone, in large and small batches, beside stock Drain3."""
+
+import time
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+from benchmarks._corpus import with_headers
+from benchmarks.baselines.drain import miner
+from telemetry import LINES
+
+if TYPE_CHECKING:
+    from parsing import ParserSettings
+
+PARSE, SMALL, HEADED = "parse", "parse, batches of 100", "parse, raw lines with headers"
+TEMPLATES = (1_000, 100_000)
+"""How many templates there are when the cost of lines that all bring a new one is measured."""
+
+_BATCH = 8_000
+_WARM = 2_000
+_NEW = 2_000
+_LIMIT = 200_000  # of templates: that no overflow hides the cost
+
+METHOD = (
+    f"parsing.Parser in batches of {_BATCH:,} lines (messages, parameters included), or of 100; raw lines: the "
+    "same behind a time, level and component, format auto; templates: lines of random words, each a template of its "
+    f"own, {_NEW:,} of them once there are as many templates as is said"
+)
+"""What is measured, in words."""
+
+
+def with_templates(count: int) -> str:
+    """Return the name of the measurement at so many templates."""
+    return f"parse, new templates beyond {count:,}"
+
+
+def kinds() -> list[str]:
+    """List the measurements of the parser."""
+    return [PARSE, SMALL, HEADED, *map(with_templates, TEMPLATES)]
+
+
+def measure(kind: str, corpus: Mapping[str, Sequence[str]], seed: int) -> dict[str, Any]:
+    """Return lines and seconds by source; `corpus`: messages by source."""
+    from parsing import ParserSettings
+
+    for count in TEMPLATES:
+        if kind == with_templates(count):
+            return {"sources": {"all": _beyond(count, seed)}}
+    if kind == HEADED:
+        corpus = {name: list(with_headers(lines)) for name, lines in corpus.items()}
+    settings = ParserSettings(format="auto" if kind == HEADED else "message")
+    parse = partial(_parse, settings=settings, size=100 if kind == SMALL else _BATCH)
+    for lines in corpus.values():
+        parse(lines[:_WARM])
+    sources = {name: [len(lines), parse(lines)] for name, lines in corpus.items()}
+    distinct = np.mean([len(set(lines)) / len(lines) for lines in corpus.values()])
+    return {"sources": sources, "distinct": float(distinct)}
+
+
+def measure_drain(corpus: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+    """Return lines and seconds by source of stock Drain3, line by line, one miner a source."""
+    sources = {}
+    for name, lines in corpus.items():
+        fresh = miner(masked=True)
+        began = time.perf_counter()
+        for line in lines:
+            fresh.add_log_message(line)
+        sources[name] = [len(lines), time.perf_counter() - began]
+    return {"sources": sources}
+
+
+def _parse(lines: Sequence[str], settings: "ParserSettings", size: int) -> float:
+    """Return the seconds a fresh parser takes for the lines, given as tables of `size` rows."""
+    from parsing import Parser
+
+    batches = [_table(lines[at : at + size], at) for at in range(0, len(lines), size)]
+    parser = Parser(settings)
+    began = time.perf_counter()
+    for number, batch in enumerate(batches, 1):
+        parser.process(batch, number * size, number == len(batches))
+    return time.perf_counter() - began
+
+
+def _beyond(count: int, seed: int) -> list[float]:
+    """Return how many lines, each with a new template, were parsed with `count` templates known, and in what time."""
+    from parsing import Parser, ParserSettings
+
+    lines = _shapeless(count + _NEW, seed)
+    settings = ParserSettings(format="message", max_clusters=_LIMIT, max_fingerprints=2 * _LIMIT)
+    parser = Parser(settings)
+    parser.process(_table(lines[:count], 0), count)
+    batch = _table(lines[count:], count)
+    began = time.perf_counter()
+    parser.process(batch, len(lines))
+    return [_NEW, time.perf_counter() - began]
+
+
+def _shapeless(count: int, seed: int) -> list[str]:
+    """Return lines of three to eight random words of letters."""
+    rng = np.random.default_rng(seed)
+    letters = rng.integers(ord("a"), ord("z") + 1, (count, 60), np.uint8)
+    blanks = np.argsort(rng.random((count, 19)), axis=1) * 3 + 2
+    for line, most in enumerate(rng.integers(2, 8, count)):
+        letters[line, blanks[line, :most]] = ord(" ")
+    return [row.tobytes().decode() for row in letters]
+
+
+def _table(lines: Sequence[str], first: int) -> pa.Table:
+    n = len(lines)
+    columns = {
+        "observed_time": pa.array(np.full(n, 1_767_600_000_000_000))
+        .cast(pa.timestamp("us"))
+        .cast(LINES.field("observed_time").type),
+        "service": pa.array(["corpus"] * n, pa.string()),
+        "body": pa.array(lines, pa.string()),
+        "source": pa.array(["corpus"] * n, LINES.field("source").type),
+        "partition": pa.array(np.zeros(n, np.int32)),
+        "offset": pa.array(np.arange(first, first + n)),
+        "line": pa.array(np.arange(first + 1, first + n + 1)),
+        "structured": pa.array(np.zeros(n, np.bool_)),
+    }
+    return pa.table([columns.get(f.name, pa.nulls(n, f.type)) for f in LINES], schema=LINES)
