@@ -21,6 +21,7 @@ from ingest._json import Envelope
 from ingest._otlp import SIGNALS, decode_otlp, from_json, from_protobuf
 from ingest._otlp_access import Access
 from ingest._otlp_http import Answer, OtlpServer
+from ingest._source import OnePartition
 from ingest._tables import MAX_RAW, DeadLetters
 from telemetry import Batch, DecodeError, Partition, PositionLost
 
@@ -35,7 +36,7 @@ _WARN_S = 30.0
 _OPEN = Access()
 
 
-class OtlpSource:
+class OtlpSource(OnePartition):
     """Listens for OTLP/HTTP on `listen` and keeps what comes in a journal in `folder`. Position: bytes of journal.
 
     With `once` it does not listen, and ends when the journal is read to its end. Senders are answered 429 while more
@@ -57,12 +58,12 @@ class OtlpSource:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._folder, self._journal = folder, Journal(folder, segment)
-        self._partition = Partition(f"otlp:{self._journal.id}", "otlp")
+        super().__init__(Partition(f"otlp:{self._journal.id}", "otlp"))
         self._once, self._max_backlog, self._clock = once, max_backlog, clock
         self._next: int | None = None
         self._arrived = threading.Event()
         self._warned_at = -_WARN_S
-        self._drained = self._closing = False
+        self._closing = False
         try:
             self._server = None if once else OtlpServer(listen, self._take, self._refuse, access)
         except BaseException:
@@ -128,33 +129,14 @@ class OtlpSource:
     # -- the Source -----------------------------------------------------------------------------------------------
 
     @property
-    def skipped(self) -> list[tuple[str, str]]:
-        """Nothing is left out."""
-        return []
-
-    @property
     def finished(self) -> bool:
         """Whether the journal has been read to its end (`once`)."""
         return self._once and self._next is not None and self._next >= self._journal.end
 
     @property
-    def drained(self) -> frozenset[str]:
-        """The one partition, if nothing was waiting at the last poll."""
-        return frozenset([self._partition.app_id]) if self._drained else frozenset()
-
-    @property
-    def known(self) -> frozenset[str]:
-        """The one partition."""
-        return frozenset([self._partition.app_id])
-
-    @property
     def ends(self) -> Mapping[str, int]:
         """The end of the journal, in bytes."""
         return {self._partition.app_id: self._journal.end}
-
-    def partitions(self) -> list[Partition]:
-        """Return the one partition."""
-        return [self._partition]
 
     def seek(self, positions: Mapping[str, int]) -> None:
         """Continue at this position. Raises PositionLost if the journal does not reach back, or up, to it."""

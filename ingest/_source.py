@@ -58,3 +58,35 @@ class Source(Protocol):
 
     def close(self) -> None:
         """Let go of files and connections."""
+
+
+class OnePartition:
+    """What sources of a single partition have in common; they say in `_drained` whether a poll found nothing."""
+
+    def __init__(self, partition: Partition) -> None:
+        self._partition = partition
+        self._drained = False
+
+    @property
+    def skipped(self) -> list[tuple[str, str]]:
+        """Nothing is ever left out."""
+        return []
+
+    @property
+    def drained(self) -> frozenset[str]:
+        """The one partition, if nothing was waiting at the last poll."""
+        return self.known if self._drained else frozenset()
+
+    @property
+    def known(self) -> frozenset[str]:
+        """The one partition."""
+        return frozenset([self._partition.app_id])
+
+    @property
+    def ends(self) -> Mapping[str, int]:
+        """Nobody knows."""
+        return {}
+
+    def partitions(self) -> list[Partition]:
+        """Return the one partition."""
+        return [self._partition]

@@ -15,12 +15,13 @@ import xxhash
 from ingest._decode import Stream, decode, sniff
 from ingest._fields import Names
 from ingest._json import Envelope
+from ingest._source import OnePartition
 from ingest._text import MAX_LINE, Lines, cut_line, split_lines
 from ingest._textfile import BLOCK, MAX_LINES
 from telemetry import Batch, Partition, PositionLost
 
 
-class StdinSource:
+class StdinSource(OnePartition):
     """Reads lines from standard input (or `stream`, anything with a file descriptor) until its end.
 
     What was read cannot be read again: after a crash, lines not yet stored are lost, and each run is a partition of
@@ -38,7 +39,7 @@ class StdinSource:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._fd = (stream or sys.stdin.buffer).fileno()
-        self._partition = Partition(f"stdin:{uuid.uuid4().hex}", "stdin")
+        super().__init__(Partition(f"stdin:{uuid.uuid4().hex}", "stdin"))
         self._service, self._clock = service, clock
         self._names = Names(fields)
         self._buffer = b""
@@ -46,36 +47,11 @@ class StdinSource:
         self._position = self._line = 0
         self._stream: Stream | None = None
         self._at_end = self._closed = False
-        self._drained = False
-
-    @property
-    def skipped(self) -> list[tuple[str, str]]:
-        """Nothing is ever left out."""
-        return []
 
     @property
     def finished(self) -> bool:
         """Whether the end of the input has been handed out."""
         return self._closed
-
-    @property
-    def drained(self) -> frozenset[str]:
-        """The one partition, if nothing was waiting at the last poll."""
-        return frozenset([self._partition.app_id]) if self._drained else frozenset()
-
-    @property
-    def known(self) -> frozenset[str]:
-        """The one partition."""
-        return frozenset([self._partition.app_id])
-
-    @property
-    def ends(self) -> Mapping[str, int]:
-        """Nobody knows."""
-        return {}
-
-    def partitions(self) -> list[Partition]:
-        """Return the one partition."""
-        return [self._partition]
 
     def seek(self, positions: Mapping[str, int]) -> None:
         """Do nothing at the present position. Raises PositionLost at any other."""
