@@ -1,0 +1,195 @@
+"""What stands between the time and the message: columns, level, thread, logger name."""
+
+import re
+
+from parsing._header_scan import LEVEL_HERE, LEVEL_TEXT, SEPARATOR, TRACE, Scan, add_level
+from parsing._layouts import LEVEL_WORDS
+
+_LEVEL_AHEAD = re.compile(
+    rf"(?:(?<=[\s|:(<\[])|^)(?:{LEVEL_WORDS}|{LEVEL_WORDS.title()})(?=[\s\])>|:,]|$)|\[{LEVEL_TEXT}\s*\]"
+)
+_BRACKET = re.compile(r"\[([^\[\]]*(?:\[[^\[\]]*\][^\[\]]*)*)\]")
+_NUMBER = re.compile(r"\d{1,10}(?=[\s|])")
+_NAME_COLON = re.compile(r"(?P<name>[A-Za-z_$][\w.$/\-]*(?:::[\w$]+)*(?:@\d+)?)(?P<pid>\[\d+\])?(?P<gap>\s*):(?=\s|$)")
+_NAME_DASH = re.compile(r"(?P<name>[A-Za-z_$][\w.$/:#\-]*)(?=\s+-\s)")
+_NAME_BARE = re.compile(r"(?P<name>[A-Za-z_]\w*(?:\.\w+)+)(?=\s)")
+_NAME_COLUMN = re.compile(r"(?P<name>[A-Za-z]\w*)(?=\s{2,})")
+_HASH_NAME = re.compile(r"(?P<name>[A-Za-z_][\w.$]*#\d+)(?=\s)")
+_STRONG = re.compile(r"[.$/_]|::|[a-z0-9][A-Z]")
+_PROSE_HEADS = frozenset(
+    {"error", "warning", "warn", "note", "exception", "failed", "failure", "usage", "hint", "info"}
+)
+_STRONG_NAME = r"(?:[A-Za-z_][\w$-]*)?(?:[./$_]|::|[a-z0-9][A-Z])[\w$./:@-]*?"
+_WEAK_NAME = r"[A-Za-z_$][\w.$/:@-]*?"
+_ERLANG = re.compile(r"<\d+\.\d+\.\d+>(?= )")
+_DOTTED = re.compile(r"\[[\w$]+(?:\.[\w$]+)+\s*\]")
+
+
+def tail(scan: Scan, columnar: bool) -> None:
+    """Take over what stands between time and message: columns, level, thread, logger name."""
+    ahead = _LEVEL_AHEAD.search(scan.text, scan.at, scan.at + 120)
+    letter = re.compile(r"\s+(\d+)\s+(\d+)\s+[VDIWEF]\s").match(scan.text, scan.at)
+    if letter is not None:
+        part = r"\s+(?P<pid>\d+)\s+(?P<thread>\d+)\s+(?P<level>[VDIWEF])\s+(?P<component>.*?)\s*:(?:\s|$)"
+        scan.add(" <pid> <tid> <level> <component>: ", part, letter.end(), "level", "component")
+        return
+    if "level" not in scan.named and ahead is not None and _columns_before(scan.text[scan.at : ahead.start()]):
+        _to_level(scan, ahead.start())
+    elif columnar and (number := re.compile(r"\s+\d+(?=\s)").match(scan.text, scan.at)):
+        scan.add(" <*>", r"\s+\d+", number.end())
+    wide = re.match(r"\s{2,}", scan.text[scan.at :]) is not None
+    scan.separator()
+    if "component" not in scan.named and not TRACE.match(scan.text, scan.at):
+        _component(scan, wide)
+
+
+def _columns_before(text: str) -> bool:
+    """Return whether what stands before a level looks like columns and not like a sentence."""
+    outside = _BRACKET.sub(" ", text)
+    words = [word for word in outside.split() if not re.fullmatch(r"[-|,:]+", word)]
+    prose = sum(word.isalpha() and word.islower() for word in words)
+    return len(words) <= 5 and prose <= 1 and '"' not in text and "=" not in outside
+
+
+def _to_level(scan: Scan, level_at: int) -> None:
+    """Take over columns up to the level that stands at `level_at`, and the level."""
+    items: list[tuple[str, str, str]] = []
+    text = scan.text
+    scan.separator()
+    while scan.at < level_at:
+        if bracket := _BRACKET.match(text, scan.at):
+            items.append(_bracket_item(bracket.group(1)))
+            end = bracket.end()
+        elif number := _NUMBER.match(text, scan.at):
+            items.append(("number", "<*>", r"\d+"))
+            end = number.end()
+        else:
+            end = text.index(" ", scan.at) if " " in text[scan.at : level_at] else level_at
+            end = max(end, scan.at + 1)
+            items.append(("word", "<*>", r"\S+"))
+        items.append(("gap", *_gap(scan, end)))
+    found = LEVEL_HERE.match(text, scan.at)
+    for shown, regex in _named_columns(items, scan):
+        scan.add(shown, regex, scan.at)
+    if found is not None:
+        add_level(scan, found)
+
+
+def _gap(scan: Scan, end: int) -> tuple[str, str]:
+    """Move behind the separator at `end`; return it as shown and as expression."""
+    found = SEPARATOR.match(scan.text, end)
+    assert found is not None
+    mark = found.group().strip()
+    scan.at = found.end()
+    if not found.group():
+        return "", ""
+    return (f" {mark} " if mark else " ", rf"\s*{re.escape(mark)}\s*" if mark else r"\s+")
+
+
+def _bracket_item(content: str) -> tuple[str, str, str]:
+    if content.strip().isdigit():
+        return "number", "[<*>]", r"\[\s*(?P<pid>\d+)\s*\]"
+    return "bracket", "[<thread>]", r"\[(?P<thread>[^\[\]]*(?:\[[^\[\]]*\][^\[\]]*)*)\]"
+
+
+def _named_columns(items: list[tuple[str, str, str]], scan: Scan) -> list[tuple[str, str]]:
+    """Give columns their meaning: the last word is the component, numbers are process and thread."""
+    words = [i for i, item in enumerate(items) if item[0] == "word"]
+    numbers = [i for i, item in enumerate(items) if item[0] == "number"]
+    named = {}
+    if words and "component" not in scan.named:
+        named[words[-1]] = ("<component>", r"(?P<component>\S+)")
+        scan.named.add("component")
+    for i, field in zip(numbers, ("pid", "thread"), strict=False):
+        regex = items[i][2] if "?P<" in items[i][2] else rf"(?P<{field}>\d+)"
+        named[i] = (f"<{field}>", regex)
+    seen_thread = any("thread" in shown for shown, _ in named.values())
+    for i, item in enumerate(items):
+        if item[0] == "bracket":
+            named[i] = ("[<*>]", r"\[[^\[\]]*(?:\[[^\[\]]*\][^\[\]]*)*\]") if seen_thread else (item[1], item[2])
+            seen_thread = True
+    return [named.get(i, (item[1], item[2])) for i, item in enumerate(items)]
+
+
+def _component(scan: Scan, wide: bool) -> None:
+    """Take over thread and logger name after the level, where the line has them."""
+    text, had_level = scan.text, "level" in scan.named
+    bracket = _BRACKET.match(text, scan.at) if had_level else None
+    if bracket is not None:
+        place = re.fullmatch(r"(.*):([\w$.]+)@(\d+)", bracket.group(1), re.DOTALL)
+        if place:
+            part = r"\[(?P<thread>.*?):(?P<component>[\w$.]+)@\d+\]"
+            scan.add("[<thread>:<component>@<*>]", part, bracket.end(), "component")
+            scan.separator()
+            return
+        if _DOTTED.match(text, scan.at):
+            scan.add("[<component>]", r"\[(?P<component>[\w$.]+)\s*\]", bracket.end(), "component")
+            scan.separator()
+            return
+        after = SEPARATOR.match(text, bracket.end())
+        assert after is not None
+        dashed = after.group().strip().startswith("-")
+        bare = _NAME_BARE.match(text, after.end())
+        named = _name(text, after.end()) is not None or (bare is not None and bare.group().count(".") >= 2)
+        if dashed or named or bracket.group(1).isdigit():
+            shown, regex = (
+                ("[<pid>]", r"\[(?P<pid>\d+)\]") if bracket.group(1).isdigit() else _bracket_item(bracket.group(1))[1:]
+            )
+            if "pid" in scan.named and "pid" in shown:
+                shown, regex = "[<*>]", r"\[\d+\]"
+            scan.add(shown, regex, bracket.end(), "thread")
+            scan.separator()
+    if had_level and (process := _ERLANG.match(text, scan.at)) is not None:
+        scan.add("<thread> ", r"(?:(?P<thread><\d+\.\d+\.\d+>) )?", process.end() + 1, "thread")
+        return
+    number = re.compile(r"\d+\s+---\s+(?:\[[^\]]*\]\s+)?\[([^\]]*)\]\s+").match(text, scan.at)
+    if number is not None:
+        part = r"(?P<pid>\d+)\s+---\s+(?:\[[^\]]*\]\s+)?\[\s*(?P<thread>[^\]]*)\]\s+"
+        scan.add("<pid> --- [<thread>] ", part, number.end(), "thread")
+    _logger(scan, had_level, wide)
+
+
+def _name(text: str, at: int) -> re.Match[str] | None:
+    found = _NAME_COLON.match(text, at) or _NAME_DASH.match(text, at)
+    if found is None or found.group("name").lower() in _PROSE_HEADS:
+        return None
+    return found
+
+
+def _logger(scan: Scan, had_level: bool, wide: bool) -> None:
+    text = scan.text
+    if not had_level and "thread" not in scan.named:
+        if dash := re.compile(r"(?P<name>[\w.]+\.exe(?: \*\d+)?|[A-Za-z_]\w*(?: \*\d+)?)(?=\s+-\s)").match(
+            text, scan.at
+        ):
+            scan.add("<component> - ", r"(?P<component>\S+(?: \*\d+)?)\s+-\s+", dash.end(), "component")
+        elif source := re.compile(r"[\w./-]+\.\w+:\d+:\s").match(text, scan.at):
+            scan.add("<component>: ", r"(?P<component>[\w./-]+\.\w+:\d+):\s+", source.end(), "component")
+        return
+    colon, dash = _NAME_COLON.match(text, scan.at), _NAME_DASH.match(text, scan.at)
+    if dash is not None:
+        scan.add("<component> - ", r"(?:(?P<component>[A-Za-z_$][\w.$/:#-]*)\s+-\s+)?", dash.end(), "component")
+    elif _HASH_NAME.match(text, scan.at):
+        scan.add("<component> ", r"(?:(?P<component>[A-Za-z_][\w.$]*#\d+)\s+)?(?:-\s+)?", scan.at, "component")
+        scan.at = text.index(" ", scan.at) + 1
+    elif colon is not None and _accept(colon):
+        name = _STRONG_NAME if _STRONG.search(colon.group("name")) and not colon.group("gap") else _WEAK_NAME
+        part = rf"(?:(?P<component>{name})(?:\[(?P<pid>\d+)\])?\s*:(?:\s+|$))?"
+        if "pid" in scan.named or "(?P<pid>" in scan.regex:
+            part = part.replace("?P<pid>", "?:")
+        scan.add("<component>: ", part, colon.end(), "component")
+    elif (bare := _NAME_BARE.match(text, scan.at)) is not None and (
+        bare.group().count(".") >= 2 or text.startswith(" [", bare.end())
+    ):
+        regex = r"(?P<component>[A-Za-z_]\w*(?:\.\w+)*)\s+(?:\[[^\[\]]*\]\s*)?"
+        scan.add("<component> [<*>] ", regex, bare.end(), "component")
+    elif wide and (column := _NAME_COLUMN.match(text, scan.at)):
+        scan.add("<component> ", r"(?P<component>[A-Za-z]\w*)\s{2,}", column.end(), "component")
+    elif had_level:
+        part = rf"(?:(?P<component>{_STRONG_NAME}):(?:\s+|$))?"
+        scan.add("<component>: ", part, scan.at, "component")
+
+
+def _accept(colon: re.Match[str]) -> bool:
+    name = colon.group("name")
+    return name.lower() not in _PROSE_HEADS and (not name.istitle() or bool(colon.group("gap")))
