@@ -19,8 +19,8 @@ KIND, SPACE, LETTER, DIGIT = _KIND, _SPACE, _LETTER, _DIGIT
 
 
 @inlined
-def _same(data, i, literals, low, count):  # type: ignore[no-untyped-def]
-    """Return whether data[i:i + count] is literals[low:low + count]; eight bytes can be read anywhere in both."""
+def same(data, i, literals, low, count):  # type: ignore[no-untyped-def]
+    """Return whether data[i:i + count] is literals[low:low + count]; eight bytes can be read from each eighth on."""
     while count >= 8:
         if eight(data, i) != eight(literals, low):
             return False
@@ -47,7 +47,7 @@ def _match_slowly(data, i, end, literals, low, high):  # type: ignore[no-untyped
 def _match_at(data, size, i, end, literals, low, high):  # type: ignore[no-untyped-def]
     """Return where literals[low:high] ends when matched at data[i], a space matching a run of space; -1: no match."""
     stop = i + high - low
-    if stop > end or stop + 8 > size or not _same(data, i, literals, low, high - low):
+    if stop > end or stop + 8 > size or not same(data, i, literals, low, high - low):
         return _match_slowly(data, i, end, literals, low, high)
     if high > low and literals[high - 1] == 32:
         while stop < end and KIND[data[stop]] == _SPACE:
@@ -74,7 +74,7 @@ def _match_back_slowly(data, start, i, literals, low, high):  # type: ignore[no-
 def _match_back(data, size, start, i, literals, low, high):  # type: ignore[no-untyped-def]
     """Return where literals[low:high] begins when it must end at data[i]; -1: no match."""
     first = i - (high - low)
-    if first < start or i + 8 > size or not _same(data, first, literals, low, high - low):
+    if first < start or i + 8 > size or not same(data, first, literals, low, high - low):
         return _match_back_slowly(data, start, i, literals, low, high)
     if high > low and literals[low] == 32:
         while first > start and KIND[data[first - 1]] == _SPACE:

@@ -100,22 +100,24 @@ def tokenise(message: str, masks: Sequence["re2._Regexp"] = ()) -> list[str]:
     for mark, mask, instead in _TEXT_MASKS:
         if mark in message:
             message = mask.sub(instead, message)
-    tokens: list[str] = []
-    words = 0
-    for found in _TOKEN.finditer(message):
-        token = found.group()
-        if token[0] in _BLANKS:
-            tokens.append(" ")
-            continue
-        if words >= _TOKEN_CAP:
-            tokens.append(WILDCARD)
-            break
-        words += 1
-        tokens += _word(token)
-    return _collapse("".join(tokens).strip(" "))
+    tokens = _TOKEN.findall(message)
+    masked = [WILDCARD if token.isdigit() and token.isascii() else _masked(token) for token in tokens]
+    if len(tokens) > _TOKEN_CAP:
+        masked = _capped(masked)
+    return _collapse("".join(masked).strip(" "))
+
+
+def _capped(masked: list[str]) -> list[str]:
+    """Return the first words and marks of a message, and one parameter for what follows them."""
+    words = [place for place, text in enumerate(masked) if text != " "]
+    return [*masked[: words[_TOKEN_CAP]], WILDCARD] if len(words) > _TOKEN_CAP else masked
 
 
 @lru_cache(maxsize=1 << 15)
+def _masked(token: str) -> str:
+    return " " if token[0] in _BLANKS else "".join(_word(token))
+
+
 def _word(token: str) -> tuple[str, ...]:
     """Return a word without full stops at its end, masked, and what is constant after it."""
     core = token.rstrip(".")

@@ -15,7 +15,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from itertools import compress
+from itertools import combinations, compress
 from typing import Any
 
 from parsing._masks import is_place, normalise
@@ -35,9 +35,9 @@ _THING = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)+$|[A-Za-z]+[0-9]$|.*[@\\]")
 _IN_CODE = re.compile(r".*[_$~]|.*[a-z][A-Z]|.*\w\.\w")
 
 Words = tuple[str, ...]
-_Opening = tuple[tuple[int, ...], int, Words]
-"""One or two places, a key, and words with these places left open: clusters that differ only there find each other by
-the key. It is another in each process; nothing depends on it but who finds whom."""
+_Opening = tuple[tuple[int, ...], int, int]
+"""One or two places, a bit for each, and a key of the words with these places left open: clusters that differ only
+there find each other by it. It is another in each process; nothing depends on it but who finds whom."""
 
 
 @dataclass
@@ -55,7 +55,10 @@ class _Shape:
 
     places: Places
     exact: dict[Words, _Cluster] = field(default_factory=dict)
-    near: dict[int, list[_Cluster]] = field(default_factory=dict)  # by words with one or two places left open
+    near: dict[int, _Cluster | list[_Cluster]] = field(
+        default_factory=dict
+    )  # by words with one or two places left open
+    wild: set[int] = field(default_factory=set)  # places of parameters, as bits, of any cluster so far
     lone: _Cluster | None = None  # the only cluster so far, not yet in `near`
     closed: dict[int, tuple[tuple[int, ...], Words]] = field(default_factory=dict)  # openings no longer looked at
 
@@ -108,8 +111,7 @@ class SkeletonEngine:
     def _settle(self, same: _Shape, cluster: _Cluster, openings: list[_Opening]) -> _Cluster:
         """Add the cluster and merge while there is reason to; return what it ended up in."""
         while True:
-            self._add(same, cluster, openings)
-            group = _mergeable(same, cluster, openings)
+            group = _mergeable(same, cluster, self._add(same, cluster, openings))
             if group is None:
                 return cluster
             words, parts = group
@@ -123,18 +125,31 @@ class SkeletonEngine:
             cluster = _Cluster(cluster.shape, words, _agreed([part.shown for part in parts]), members)
             openings = _openings(words)
 
-    def _add(self, same: _Shape, cluster: _Cluster, openings: list[_Opening]) -> None:
+    def _add(self, same: _Shape, cluster: _Cluster, openings: list[_Opening]) -> list[_Opening]:
+        """Add a cluster; return those of its openings that others have too."""
         if same.lone is not None:
             lone, same.lone = same.lone, None
             self._register(same, lone, _openings(lone.words))
-        self._register(same, cluster, openings)
+        return self._register(same, cluster, openings)
 
-    def _register(self, same: _Shape, cluster: _Cluster, openings: list[_Opening]) -> None:
+    def _register(self, same: _Shape, cluster: _Cluster, openings: list[_Opening]) -> list[_Opening]:
         self._alive[cluster.members[-1]] = cluster
         same.exact[cluster.words] = cluster
-        for _, key, _ in openings:
-            if key not in same.closed:
-                same.near.setdefault(key, []).append(cluster)
+        same.wild.add(_wild(cluster.words))
+        near, closed, shared = same.near, same.closed, []
+        for opening in openings:
+            key = opening[2]
+            if key in closed:
+                continue
+            there = near.setdefault(key, cluster)
+            if there is cluster:
+                continue
+            if isinstance(there, list):
+                there.append(cluster)
+            else:
+                near[key] = [there, cluster]
+            shared.append(opening)
+        return shared
 
     def snapshot(self) -> dict[str, Any]:
         """Return the living clusters as JSON, in order."""
@@ -156,8 +171,19 @@ class SkeletonEngine:
             self._shapes[tuple(shape)].close(tuple(places), tuple(opened))
 
 
+_FACTORS = [pow(0x9E3779B97F4A7C15, place + 1, (1 << 61) - 1) for place in range(_MOST_WORDS_SINGLY)]
+_OPEN = [hash("\n") * factor for factor in _FACTORS]
+
+
 def _key(places: tuple[int, ...], opened: Words) -> int:
-    return hash((places, opened))
+    """Return a sum over places, so that opening one more of them changes it by a difference."""
+    words = enumerate(zip(opened, _FACTORS, strict=False))
+    return sum(_OPEN[i] if i in places else hash(word) * factor for i, (word, factor) in words)
+
+
+@lru_cache(maxsize=_MOST_WORDS_SINGLY)
+def _pairs(count: int) -> list[tuple[int, int]]:
+    return list(combinations(range(count), 2))
 
 
 def _openings(words: Words) -> list[_Opening]:
@@ -168,14 +194,23 @@ def _openings(words: Words) -> list[_Opening]:
     count = len(words)
     if count > _MOST_WORDS_SINGLY:
         return []
-    singly = [(*words[:place], WILDCARD, *words[place + 1 :]) for place in range(count)]
-    found: list[_Opening] = [((place,), _key((place,), opened), opened) for place, opened in enumerate(singly)]
+    numbers = [hash(word) * factor for word, factor in zip(words, _FACTORS, strict=False)]
+    total, changes = sum(numbers), [there - number for there, number in zip(_OPEN, numbers, strict=False)]
+    found: list[_Opening] = [((place,), 1 << place, total + change) for place, change in enumerate(changes)]
     if count <= _MOST_WORDS_IN_PAIRS:
-        for one in range(count):
-            for other in range(one + 1, count):
-                opened = (*singly[one][:other], WILDCARD, *words[other + 1 :])
-                found.append(((one, other), _key((one, other), opened), opened))
+        found += [
+            (pair, 1 << pair[0] | 1 << pair[1], total + changes[pair[0]] + changes[pair[1]]) for pair in _pairs(count)
+        ]
     return found
+
+
+def _opened(words: Words, places: tuple[int, ...]) -> Words:
+    return tuple([WILDCARD if i in places else word for i, word in enumerate(words)])
+
+
+def _wild(words: Words) -> int:
+    """Return the places of parameters as bits."""
+    return sum(1 << i for i, word in enumerate(words) if word == WILDCARD)
 
 
 def _constants(same: _Shape, opened: Words) -> tuple[int, int]:
@@ -192,18 +227,23 @@ def _may_cover(same: _Shape, opened: Words) -> bool:
 
 def _covering(same: _Shape, words: Words, openings: list[_Opening]) -> _Cluster | None:
     """Return a cluster that has parameters where `words` has constants and is equal elsewhere."""
-    for _, _, opened in openings:
-        if opened != words and (found := same.exact.get(opened)) is not None and _may_cover(same, opened):
-            return found
+    own = _wild(words)
+    if same.wild <= {own}:
+        return None
+    for places, bits, _ in openings:
+        if own | bits != own and own | bits in same.wild:
+            opened = _opened(words, places)
+            if (found := same.exact.get(opened)) is not None and _may_cover(same, opened):
+                return found
     return None
 
 
-def _mergeable(same: _Shape, cluster: _Cluster, openings: list[_Opening]) -> tuple[Words, list[_Cluster]] | None:
+def _mergeable(same: _Shape, cluster: _Cluster, shared: list[_Opening]) -> tuple[Words, list[_Cluster]] | None:
     """Return the words that `cluster` and others should become, and those others with it; None: no reason to merge."""
-    for places, key, opened in openings:
-        if key in same.closed or len(same.near[key]) < 2:
-            continue
-        beside = same.near[key] = [one for one in same.near[key] if one.alive]
+    for places, _, key in shared:
+        opened, near = _opened(cluster.words, places), same.near[key]
+        assert isinstance(near, list)
+        beside = same.near[key] = [one for one in near if one.alive]
         if len(beside) >= 2 and _may_merge(same, places, opened, beside):
             if cluster.words == opened:
                 if _may_cover(same, opened):

@@ -4,7 +4,7 @@ import numpy as np
 
 from parsing._jit import compiled, inlined
 from parsing._kernels import DIGIT as _DIGIT
-from parsing._kernels import KIND
+from parsing._kernels import KIND, same
 from parsing._wide import pointer
 
 
@@ -117,14 +117,6 @@ def _since_epoch(value, micro):  # type: ignore[no-untyped-def]
     return value if value < 100_000_000_000_000_000 else value // 1000
 
 
-@inlined
-def _same(data, one, other, size):  # type: ignore[no-untyped-def]
-    for k in range(size):  # noqa: SIM110 - compiled
-        if data[one + k] != data[other + k]:
-            return False
-    return True
-
-
 _INVALID = np.iinfo(np.int64).min
 _YEAR, _MONTH, _DAY, _HOUR, _MINUTE, _SECOND = range(6)
 _PLACE = np.zeros(128, np.int64)  # by letter
@@ -156,8 +148,9 @@ def parse_times(data, begins, ends, fields, widths, years, days, out, zoned):  #
     for row in range(begins.size):
         i, end = begins[row], ends[row]
         f, good, epoch, micro, zone, zoned[row] = 0, i < end, -1, 0, 0, False
+        before = begins[row - 1] if row > 0 else i
         alike = prefix > 0 and end - i > prefix and years[row] == years[row - 1]
-        if alike and _same(text, i, begins[row - 1], prefix):
+        if alike and max(i, before) + prefix + 8 <= data.size and same(text, i, text, before, prefix):
             f, i = resume, i + prefix
             values[:] = kept
         else:
