@@ -217,7 +217,7 @@ def commits(store: Store, shop: Shop, count: int) -> None:
         store.location.table(table.table).alter.set_table_properties(properties)
     stop = threading.Event()
     turns: list[float] = []
-    thread = threading.Thread(target=_turns, args=(store, stop, turns))
+    thread = threading.Thread(target=_turns, args=(store, stop, turns), daemon=True)
     thread.start()
     writer, times = store.writer(), []
     start = writer.position("logs", "commits") or 0

@@ -31,8 +31,11 @@ class Check:
     detail: str
 
 
-def examine(config: Path | None, store: str | None) -> Iterator[Check]:
-    """Yield all findings; `store` None takes the one of the settings."""
+def examine(config: Path | None, store: str | None, full: bool = False, repair: bool = False) -> Iterator[Check]:
+    """Yield all findings; `store` None takes the one of the settings.
+
+    `full`: also read every data file whole. `repair`: the same, and mend the tables of those that are broken.
+    """
     yield check_python()
     yield check_packages()
     yield check_variables()
@@ -43,6 +46,8 @@ def examine(config: Path | None, store: str | None) -> Iterator[Check]:
         return
     yield Check("OK", "settings", "valid")
     yield from check_store(found.store)
+    if full or repair:
+        yield from check_files(found.store, repair)
     yield check_port("dashboard port", DASHBOARD_PORT)
     if found.metrics.port:
         yield check_port("metrics port", found.metrics.port)
@@ -129,6 +134,27 @@ def _check_readable(url: str) -> Check:
     except FaultlineError as error:
         return Check("FAIL", "store", str(error))
     return Check("OK", "store", f"readable, {found['partitions'][0].as_py()} input partitions")
+
+
+def check_files(url: str, repair: bool) -> Iterator[Check]:
+    """Read every data file of the store whole, and mend the tables of those that are broken if asked to."""
+    from storage import Store
+
+    try:
+        store = Store.open(url, create=False)
+        broken = list(store.broken_files())
+        for line in broken:
+            yield Check("WARN" if repair else "FAIL", "data file", line)
+        for done in store.repair(full=True) if repair and broken else ():
+            fate = "`faultline run` reads them again" if done.read_again else "they are lost to this store"
+            yield Check("OK", "repair", f"took {done.files} files with {done.rows} rows out of {done.table}: {fate}")
+    except FaultlineError as error:
+        yield Check("FAIL", "data files", str(error))
+        return
+    if not broken:
+        yield Check("OK", "data files", "every one can be read")
+    elif not repair:
+        yield Check("FAIL", "data files", f"{len(broken)} broken; `faultline doctor --repair` mends their tables")
 
 
 def check_port(name: str, port: int) -> Check:

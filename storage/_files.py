@@ -74,12 +74,16 @@ class Files:
 
     def overlapping(self, since_us: int | None, until_us: int | None) -> list[str]:
         """Return paths of files that may hold rows with since_us <= time < until_us; None leaves a side open."""
+        return [path for path, _ in self.ending(since_us, until_us)]
+
+    def ending(self, since_us: int | None, until_us: int | None) -> list[tuple[str, int]]:
+        """Return the same with the time of each file's last row (us), newest first."""
         keep = np.ones(len(self.paths), dtype=bool)
         if since_us is not None:
             keep &= self._last >= since_us
         if until_us is not None:
             keep &= self._first < until_us
-        return [self.paths[i] for i in np.flatnonzero(keep)]
+        return [(self.paths[i], int(self._last[i])) for i in np.flatnonzero(keep)]
 
     def each(self) -> list[DataFile]:
         """Return the files one by one, oldest end first."""

@@ -1,7 +1,7 @@
 """The reader: SQL over the views, and scans of time ranges that open only the files they need."""
 
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
@@ -33,6 +33,9 @@ ORDER BY time, source, "partition", "offset", to_id"""
 # Views that show what is stored, whatever it means today.
 _PLAIN = telemetry.TABLES.keys() - {"logs", "log_counts", "templates"} | {"suspects_history"}
 _STREAMED = 8192  # rows a batch
+_FIRST_FILES = 8
+_DAMAGED = ("TProtocol", "don't know what type", "ailed to read file", "Could not read enough", "buffer", "orrupted")
+_BEFORE_DATA = ["state", "ledger"]
 
 
 class Reader:
@@ -49,7 +52,8 @@ class Reader:
 
         With `preview` the views show what they would if this edit were stored.
         """
-        self._handles = {name: Handle(location, name) for name in reversed(telemetry.TABLES)}
+        self._location = location
+        self._handles = {name: Handle(location, name) for name in telemetry.TABLES}
         self._timeout_s = timeout_s
         self._lock = threading.RLock()
         self._connection = connect(location, memory_limit)
@@ -75,9 +79,15 @@ class Reader:
     def refresh(self) -> bool:
         """See new commits; return whether there were any. Raises StoreError if a table cannot be read."""
         with self._lock:
-            changed = {name for name, handle in self._handles.items() if handle.refresh()}
+            changed = self._refresh(_BEFORE_DATA) | self._refresh(
+                [name for name in self._handles if name not in _BEFORE_DATA]
+            )
             self._stale |= changed
             return bool(changed)
+
+    def _refresh(self, names: Collection[str]) -> set[str]:
+        moved = self._location.each(lambda name: self._handles[name].refresh(), names)
+        return {name for name, has in zip(names, moved, strict=True) if has}
 
     def query(self, sql: str, params: Params = ()) -> pa.Table:
         """Return the result of one reading statement over the views; values go in as `?` or `$name` parameters.
@@ -191,7 +201,7 @@ class Reader:
             with cursor:
                 yield from reader
         except (duckdb.Error, pa.ArrowException) as error:
-            raise QueryError(f"the query failed: {one_line(error)}") from error
+            raise QueryError(f"the query failed: {one_line(error)}{_hint(error)}") from error
 
     def close(self) -> None:
         """Release the connection; the reader cannot be used after."""
@@ -238,15 +248,23 @@ class Reader:
         return self._run(f"{sql} {group}", [us for us in limits.values() if us is not None] + list(params))
 
     def _latest(self, columns: Sequence[str], asked: Asked) -> pa.Table:
+        """Look in the newest files, and in four times as many until no older one can hold a row that is wanted."""
         wanted = pa.schema([telemetry.LOGS.field(column) for column in columns])
-        files = self._handles["logs"].files().overlapping(asked.since_us, asked.until_us)
-        if not files:
-            return wanted.empty_table()
+        files = self._handles["logs"].files().ending(asked.since_us, asked.until_us)
         self._renew_views()
         assert self._meaning is not None
-        rows, params = latest_rows(_views.source("logs", files), asked, self._meaning)
-        names = ", ".join(_name(column) for column in columns)
-        return self._run(f"SELECT {names} FROM {rows}", params).cast(wanted)  # noqa: S608 - our own names
+        names = ", ".join(_name(column) for column in ["time", *columns])
+        found, count = wanted.empty_table(), _FIRST_FILES
+        while files:
+            source = _views.source("logs", [path for path, _ in files[:count]])
+            rows, params = latest_rows(source, asked, self._meaning)
+            found = self._run(f"SELECT {names} FROM {rows}", params)  # noqa: S608 - our own names
+            full = found.num_rows == asked.limit
+            if count >= len(files) or (full and found[0][-1].value > files[count][1]):
+                found = found.select(range(1, found.num_columns)).cast(wanted)
+                break
+            count *= 4
+        return found
 
     def _run(self, sql: str, params: Params) -> pa.Table:
         with self._connection.cursor() as cursor, self._limits(cursor):
@@ -277,7 +295,7 @@ class Reader:
         except duckdb.OutOfMemoryException as error:
             raise QueryError(f"the query needs more than {self._memory_limit}: narrow its time range") from error
         except (duckdb.Error, pa.ArrowException) as error:
-            raise QueryError(f"the query failed: {one_line(error)}") from error
+            raise QueryError(f"the query failed: {one_line(error)}{_hint(error)}") from error
         finally:
             timer.cancel()
 
@@ -362,6 +380,12 @@ class Reader:
             self._connection.register("new_rows", new)
             self._connection.execute(f"INSERT INTO {table} SELECT * FROM new_rows")  # noqa: S608 - constants
             self._connection.unregister("new_rows")
+
+
+def _hint(error: Exception) -> str:
+    """Return what to do where an error is one that DuckDB meets in damaged files."""
+    damaged = any(sign in str(error) for sign in _DAMAGED)
+    return "; a data file seems to be damaged: `faultline doctor --full` names it, --repair mends" if damaged else ""
 
 
 def _edit(row: dict[str, Any]) -> Edit:

@@ -2,17 +2,17 @@
 
 The table goes back to its newest version without the file, and its positions with it, so that what came after is read
 again from the source. A file that is older than the versions that can still be read is given up: its rows are lost to
-the store, and that is said. Found are missing files and those of the wrong length or without an end mark; a flipped
-bit inside a file is not, until it is read.
+the store, and that is said. `_check` says what is found at a start, and what by reading every file in full.
 """
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import telemetry
 from storage import _views
+from storage._check import Check
 from storage._files import DataFile, Files, restated
 from storage._location import Location
 from storage._sql import connect
@@ -22,11 +22,10 @@ from telemetry import StoreError
 
 _log = logging.getLogger(__name__)
 
-_MARK = b"PAR1"
-_NOT_READ_AGAIN = ("edits", "state")  # their rows come from no source
+NOT_READ_AGAIN = ("edits", "state")  # their rows come from no source
 _MEMORY = "512MiB"
 _ATTEMPTS = 5
-_Positions = dict[str, int]
+Positions = dict[str, int]
 
 
 @dataclass(frozen=True)
@@ -39,61 +38,66 @@ class Repair:
     read_again: bool
 
 
-def repair(location: Location) -> list[Repair]:
+def repair(location: Location, full: bool = False) -> list[Repair]:
     """Look for broken files in all tables and mend the tables; return what was done. Raises StoreError.
 
-    Several processes may start at once: who comes second finds it done.
+    `full`: read every file whole. Several processes may start at once: who comes second finds it done.
     """
     from deltalake.exceptions import CommitFailedError
 
     for _ in range(_ATTEMPTS):
         try:
-            return _repair(location)
+            return _repair(location, Check(location, full))
         except StoreError as error:
             if not isinstance(error, Superseded) and not isinstance(error.__cause__, CommitFailedError):
                 raise
     raise StoreError(f"cannot repair {location}: other processes keep coming in between; start one alone")
 
 
-def _repair(location: Location) -> list[Repair]:
-    handles = {name: Handle(location, name) for name in telemetry.TABLES}
-    files = {name: handle.files().each() for name, handle in handles.items()}
+def broken_files(location: Location, check: Check) -> Iterator[tuple[str, DataFile, str]]:
+    """Yield table, file and what is wrong for each data file of a store that is broken. Raises StoreError."""
+    files = {name: Handle(location, name).files().each() for name in telemetry.TABLES}
     with store_errors(f"look at the files of {location}"):  # after the tables: what these name must be there
-        there = {name: location.sizes(name) for name in telemetry.TABLES}
-        broken = {
-            name: [f for f in files[name] if not _is_whole(location, handles[name], f, there[name])] for name in files
-        }
+        for name, present in files.items():
+            for file in present:
+                if wrong := check.wrong(name, file):
+                    yield name, file, wrong
+
+
+def _repair(location: Location, check: Check) -> list[Repair]:
+    handles = {name: Handle(location, name) for name in telemetry.TABLES}
+    broken: dict[str, list[DataFile]] = {name: [] for name in handles}
+    for name, file, wrong in broken_files(location, check):
+        _log.error("table %s: %s is broken: %s", name, file.name, wrong)
+        broken[name].append(file)
     if not any(broken.values()):
         return []
-    apps = _apps(location, handles["ledger"], broken["ledger"])
-    done, back = [], _Positions()
+    apps = known_apps(location)
+    done, back = [], Positions()
     for name in (name for name, found in broken.items() if found):
-        positions = _mend(location, handles[name], broken[name], there[name], apps)
+        positions = _mend(location, handles[name], broken[name], check, apps)
         done.append(Repair(name, len(broken[name]), sum(file.rows for file in broken[name]), positions is not None))
-        for app, position in (positions or {}).items() if name not in _NOT_READ_AGAIN else ():
+        for app, position in (positions or {}).items() if name not in NOT_READ_AGAIN else ():
             back[app] = min(position, back.get(app, position))
-    _hold_back(handles["ledger"], back)
+    hold_back(handles["ledger"], back)
     return done
 
 
-def _is_whole(location: Location, handle: Handle, file: DataFile, there: dict[str, int]) -> bool:
-    return there.get(file.name) == file.size and location.ends_with(f"{handle.path}/{file.name}", _MARK)
-
-
-def _apps(location: Location, ledger: Handle, broken: Iterable[DataFile]) -> list[str]:
-    """Return the app ids that the ledger knows."""
-    gone = {file.name for file in broken}
-    paths = [f"{ledger.path}/{file.name}" for file in ledger.files().each() if file.name not in gone]
+def known_apps(location: Location) -> list[str]:
+    """Return the app ids that the ledger knows, as far as its files are whole."""
+    ledger, check = Handle(location, "ledger"), Check(location)
+    files = [file for file in ledger.files().each() if not check.wrong("ledger", file)]
     with connect(location, _MEMORY) as connection:
+        paths = [f"{ledger.path}/{file.name}" for file in files]
         sql = f"SELECT DISTINCT app_id FROM {_views.source('ledger', paths)}"  # noqa: S608 - our own names
         return sorted({CORRELATOR} | {app for (app,) in connection.execute(sql).fetchall()})
 
 
 def _mend(
-    location: Location, handle: Handle, broken: list[DataFile], there: dict[str, int], apps: list[str]
-) -> _Positions | None:
+    location: Location, handle: Handle, broken: list[DataFile], check: Check, apps: list[str]
+) -> Positions | None:
     """Take a table back to its newest whole version and return the positions that has; None: gave the files up."""
-    good = _last_good(location, handle, broken, there, apps)
+    good = _last_good(location, handle, broken, check, apps)
     now = set(handle.files().names)
     if good is None:
         with store_errors(f"take broken files out of the table {handle.path}"):
@@ -112,7 +116,7 @@ def _mend(
     return positions
 
 
-def _back(handle: Handle, now: set[str], files: list[DataFile], positions: _Positions) -> None:
+def _back(handle: Handle, now: set[str], files: list[DataFile], positions: Positions) -> None:
     from deltalake import Transaction
 
     then = {file.name for file in files}
@@ -123,8 +127,8 @@ def _back(handle: Handle, now: set[str], files: list[DataFile], positions: _Posi
 
 
 def _last_good(
-    location: Location, handle: Handle, broken: list[DataFile], there: dict[str, int], apps: list[str]
-) -> tuple[int, list[DataFile], _Positions] | None:
+    location: Location, handle: Handle, broken: list[DataFile], check: Check, apps: list[str]
+) -> tuple[int, list[DataFile], Positions] | None:
     """Return the newest version whose files are whole, its files and positions; None: none that can still be read."""
     from deltalake.exceptions import DeltaError
 
@@ -135,16 +139,14 @@ def _last_good(
         except DeltaError:  # its part of the log has been cleaned up, and so have those before
             return None
         files = Files.of(table, handle.name, handle.path).each()
-        if gone.isdisjoint(file.name for file in files) and all(
-            _is_whole(location, handle, file, there) for file in files
-        ):
+        if gone.isdisjoint(file.name for file in files) and not any(check.wrong(handle.name, file) for file in files):
             # An app id that was not there yet goes back to its first position: a version cannot be taken away.
             held = [app for app in apps if handle.position(app) is not None]
             return version, files, {app: table.transaction_version(app) or 0 for app in held}
     return None
 
 
-def _hold_back(ledger: Handle, positions: _Positions) -> None:
+def hold_back(ledger: Handle, positions: Positions) -> None:
     """Let the ledger say that sources are to be read again from these positions, where it says more."""
     from deltalake import Transaction
 

@@ -117,6 +117,7 @@ def _write(
                 compression_level=3,
                 use_dictionary=[f.name for f in schema if f.name not in plain],
                 column_encoding=dict.fromkeys(plain, "DELTA_BINARY_PACKED"),
+                write_page_checksum=True,
                 bloom_filter_options=_BLOOM if "template_id" in schema.names else None,
                 metadata_collector=metadata,
             ) as writer,

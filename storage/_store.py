@@ -1,16 +1,19 @@
 """The store: where the tables are, and what is in them."""
 
 import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import telemetry
+from storage._check import Check
 from storage._edit_log import append_edit
 from storage._edits import Edit
 from storage._location import Location
 from storage._reader import Reader
-from storage._repair import Repair, repair
+from storage._repair import Repair, broken_files, repair
 from storage._tables import Handle, create_table, store_errors
+from storage._torn import mend_logs
 from storage._writer import Writer
 from telemetry import StoreError
 
@@ -43,15 +46,16 @@ class Store:
     def open(cls, url: str | Path, create: bool = True) -> "Store":
         """Return the store at a folder or URL, creating it unless `create` is false.
 
-        A store of an older version gains the tables and columns it lacks. Raises StoreError where it cannot be
-        written, the URL is of no known kind, or there is no store that may not be created.
+        Log entries that a loss of power left torn are moved aside. A store of an older version gains the tables and
+        columns it lacks. Raises StoreError where it cannot be written, the URL is of no known kind, or there is no
+        store that may not be created.
         """
         location = Location(url)
+        if create:
+            mend_logs(location)
         if not create and not cls.exists(url):
             raise StoreError(f"no store at {location}: `faultline run` or `faultline demo` with this --store makes one")
-        for name in telemetry.TABLES:
-            if create or not location.has_table(name):
-                create_table(location, name)
+        location.each(lambda name: _see_to(location, name, create), telemetry.TABLES)
         return cls(location)
 
     @staticmethod
@@ -76,12 +80,19 @@ class Store:
         """
         append_edit(Handle(self.location, "edits"), edit)
 
-    def repair(self) -> list[Repair]:
-        """Look for data files that are missing or cut short, and take their tables back to before them.
+    def repair(self, full: bool = False) -> list[Repair]:
+        """Look for broken data files, and take their tables back to before them.
 
-        Call before reading or writing: what is to be read again follows from the positions. Raises StoreError.
+        At a start that is those missing, of the wrong length, or new and without a readable footer; with `full` every
+        byte is read. Call before reading or writing: what is to be read again follows from the positions.
+        Raises StoreError.
         """
-        return repair(self.location)
+        return repair(self.location, full)
+
+    def broken_files(self) -> Iterator[str]:
+        """Read every data file in full; yield a line for each that is broken. Raises StoreError."""
+        for table, file, wrong in broken_files(self.location, Check(self.location, full=True)):
+            yield f"{self.location.of(table)}/{file.name}: {wrong}"
 
     def free_bytes(self) -> int | None:
         """Return the room left on the disk of a local store; None for an object store. Raises StoreError."""
@@ -92,7 +103,13 @@ class Store:
 
     def describe(self) -> list[TableInfo]:
         """Return version, files, rows and bytes of every table. Raises StoreError if one cannot be read."""
-        return [_info(Handle(self.location, name)) for name in telemetry.TABLES]
+        return self.location.each(lambda name: _info(Handle(self.location, name)), telemetry.TABLES)
+
+
+def _see_to(location: Location, name: str, create: bool) -> None:
+    """Create a table that is not there, and with `create` bring one that is up to date."""
+    if create or not location.has_table(name):
+        create_table(location, name)
 
 
 def _info(handle: Handle) -> TableInfo:

@@ -134,10 +134,8 @@ class Writer:
         return self._claims[app_id] if app_id in self._claims else self._claim(app_id)
 
     def _claim(self, app_id: str) -> dict[str, int | None]:
-        claim: dict[str, int | None] = {}
-        for name, handle in self._handles.items():
-            handle.refresh()
-            claim[name] = handle.position(app_id)
+        self._location.each(Handle.refresh, self._handles.values())
+        claim = {name: handle.position(app_id) for name, handle in self._handles.items()}
         self._claims[app_id] = claim
         self._lost.discard(app_id)
         return claim

@@ -32,6 +32,20 @@ def test_a_missing_store_is_no_failure_and_is_not_made(tmp_path):
     assert not (tmp_path / "new").exists()
 
 
+def test_reading_every_file_finds_a_changed_one_and_repair_takes_it_out(store, tmp_path):
+    shutil.copytree(store, tmp_path / "copy")
+    path = max((tmp_path / "copy/logs").glob("*.parquet"), key=lambda path: path.stat().st_size)
+    content = path.read_bytes()
+    path.write_bytes(content[:100] + b"\xff" * 400 + content[500:])
+    full = list(doctor.examine(None, str(tmp_path / "copy"), full=True))
+    assert [check.name for check in full if check.level == "FAIL"] == ["data file", "data files"]
+    assert any(str(path) in check.detail for check in full)
+    mended = list(doctor.examine(None, str(tmp_path / "copy"), repair=True))
+    assert "FAIL" not in {check.level for check in mended}
+    again = {check.name: check for check in doctor.examine(None, str(tmp_path / "copy"), full=True)}
+    assert again["data files"].detail == "every one can be read"
+
+
 def test_a_damaged_store_fails(store, tmp_path):
     shutil.copytree(store, tmp_path / "copy")
     for path in (tmp_path / "copy/ledger/_delta_log").glob("*.*"):

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import telemetry
-from storage import Edit, Move, Reader, Store, Writer, _splits, compact, fill
+from storage import Edit, Move, Reader, Store, Writer, _reader, _splits, compact, fill
 from telemetry import StoreError, template_id
 
 T0 = datetime(2026, 1, 5, 8, tzinfo=UTC)
@@ -111,6 +111,36 @@ def test_undoing_everything_restores_everything(store: Store, reader: Reader, fi
     store.append_edit(edit(3, "undo", undoes=1))
     store.append_edit(edit(4, "undo", undoes=2))
     assert [reader.query(f"SELECT * FROM {view} ORDER BY ALL").to_pylist() for view in views] == before
+
+
+def test_the_newest_rows_are_found_whichever_files_hold_them(
+    store: Store, reader: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Late rows make old files end after newer ones; the first file alone is looked at first."""
+    monkeypatch.setattr(_reader, "_FIRST_FILES", 1)
+    writer = store.writer()
+    for n, minutes in enumerate([(0, 1), (2, 9), (3, 4), (1, 5), (8, 6), (7, 7)]):
+        rows = [
+            {"time": (at := T0 + timedelta(minutes=m)), "observed_time": at, "offset": 2 * n + i}
+            for i, m in enumerate(minutes)
+        ]
+        rows = [
+            {
+                "service": "cart",
+                "body": "",
+                "source": "a",
+                "partition": 0,
+                "late": False,
+                "template_id": 1,
+                "params": [],
+            }
+            | row
+            for row in rows
+        ]
+        writer.commit({"logs": pa.Table.from_pylist(rows, telemetry.LOGS)}, [Move("app-a", 2 * n, 2 * n + 2, "a")])
+    every = reader.query('SELECT "offset" FROM logs ORDER BY time DESC, "offset" DESC')["offset"].to_pylist()
+    for limit in range(1, 14):
+        assert reader.latest(["offset"], 0, 2**52, limit)["offset"].to_pylist() == every[:limit]
 
 
 def test_a_reader_opened_later_and_one_after_compaction_see_the_same(
