@@ -277,7 +277,13 @@ class Commit(_Group):
     """When rows become durable."""
 
     interval_s: float = Field(1.0, ge=0.1, le=60, description="Rows are committed at most once in this many seconds.")
-    max_bytes: int = Field(64 * 2**20, ge=2**20, le=2**32, description="Commit earlier at this many pending bytes.")
+    max_bytes: int = Field(
+        64 * 2**20,
+        ge=2**20,
+        le=2**32,
+        description="Commit earlier at this many pending bytes; once as many wait beside a commit that is being made, "
+        "nothing more is read.",
+    )
     snapshot_s: float = Field(8.0, ge=1, le=600, description="Seconds between saved states of the stages.")
 
 
