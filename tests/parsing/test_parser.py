@@ -218,6 +218,13 @@ def test_severity_numbers_of_own_words_and_marks(run: Run, line: str, number: in
     assert (row["severity_number"], row["time"]) == (number, datetime(2026, 1, 5, 8, tzinfo=UTC))
 
 
+@pytest.mark.parametrize("size", [1, 10])
+def test_a_format_learnt_later_in_a_batch_leaves_the_rows_before_it_alone(run: Run, size: int) -> None:
+    bodies = ["10:11:12 the clock alone", HEADER + "one", "10:11:13 the clock alone"]
+    rows = logs(run(bodies, size))
+    assert [f"{row['time']:%H:%M:%S} {row['body']}" for row in rows] == [bodies[0], "10:11:12 one", bodies[2]]
+
+
 def test_an_unreadable_clock_takes_the_time_of_the_record_before(run: Run) -> None:
     rows = logs(run([HEADER + "a", HEADER.replace("10:11", "25:77") + "b", HEADER + "c"], 1))
     assert [row["body"] for row in rows] == ["a", "b", "c"]
