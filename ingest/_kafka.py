@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from ingest._fields import Names
 from ingest._formats import AUTO
-from ingest._kafka_client import MAX_FETCH, Client, KafkaPython, Limits, Where
+from ingest._kafka_client import MAX_FETCH, Client, KafkaPython, Wanted, Where
 from ingest._kafka_codec import MAX_BATCH
 from ingest._messages import Topic, batches
 from ingest._received import Messages
@@ -79,13 +79,12 @@ class KafkaSource:
         max_batch: int = MAX_BATCH,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._servers = [bootstrap] if isinstance(bootstrap, str) else list(bootstrap)
-        self._options = dict(options or {})
-        if group and instance:
-            self._options["group_instance_id"] = instance
+        servers = [bootstrap] if isinstance(bootstrap, str) else list(bootstrap)
+        member = {"group_instance_id": instance} if group and instance else {}
+        self._wanted = Wanted(servers, tuple(topics), group, {**(options or {}), **member}, max_fetch, max_batch)
         self._library = client
         self._topics, self._group, self._once = tuple(topics), group, once
-        self._formats, self._names, self._limits = dict(formats or {}), Names(fields), Limits(max_fetch, max_batch)
+        self._formats, self._names = dict(formats or {}), Names(fields)
         self._clock = clock
         self._assigned: dict[Where, _Assigned] = {}
         self._drained: frozenset[str] = frozenset()
@@ -108,7 +107,7 @@ class KafkaSource:
             if not isinstance(error, _errors(client)):
                 raise
             self.close()
-            raise SourceError(f"no Kafka broker answers at {', '.join(self._servers)}: {_text(error)}") from None
+            raise SourceError(f"no Kafka broker answers at {', '.join(self._wanted.servers)}: {_text(error)}") from None
         missing = [topic for topic in self._topics if topic not in known]
         if self._once and len(missing) == len(self._topics):
             self.close()
@@ -122,7 +121,7 @@ class KafkaSource:
         kind: Callable[..., Client] = KafkaPython
         if self._library == "librdkafka":
             from ingest._librdkafka import Librdkafka as kind
-        self._client = kind(self._servers, self._topics, self._group, self._options, self._limits)
+        self._client = kind(self._wanted)
         self._joined_at = None
         return self._client
 

@@ -37,11 +37,15 @@ log = logging.getLogger("faultline.ingest")
 
 
 @dataclass(frozen=True)
-class Limits:
-    """What a client may hold: bytes a broker may send at once, and bytes a record batch may decompress to."""
+class Wanted:
+    """What a client is to read, and how. `options` have kafka-python's names."""
 
-    fetch: int
-    batch: int
+    servers: Sequence[str]
+    topics: Sequence[str]
+    group: str | None
+    options: Mapping[str, Any]
+    max_fetch: int  # bytes a broker may send at once
+    max_batch: int  # bytes a record batch may decompress to
 
 
 class Client(Protocol):
@@ -91,14 +95,7 @@ class Client(Protocol):
 class KafkaPython:
     """The client built on kafka-python. `options` go to its consumer as they are, but `sasl_token_file`."""
 
-    def __init__(
-        self,
-        servers: Sequence[str],
-        topics: Sequence[str],
-        group: str | None,
-        options: Mapping[str, Any],
-        limits: Limits,
-    ) -> None:
+    def __init__(self, wanted: Wanted) -> None:
         from kafka import ConsumerRebalanceListener, KafkaConsumer, TopicPartition
         from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
         from kafka.errors import IllegalStateError, KafkaError
@@ -125,17 +122,23 @@ class KafkaPython:
         logging.getLogger("kafka.net.selector").setLevel(logging.ERROR)
         # Who keeps a partition in a rebalance goes on reading it.
         strategy = (CooperativeStickyAssignor,)
-        config = {**_CONSUMER, "bootstrap_servers": list(servers), "group_id": group, **_with_token(options)}
-        config |= {"fetch_max_bytes": limits.fetch, "max_partition_fetch_bytes": min(limits.fetch, PARTITION_BYTES)}
+        config = {
+            **_CONSUMER,
+            "bootstrap_servers": list(wanted.servers),
+            "group_id": wanted.group,
+            "fetch_max_bytes": wanted.max_fetch,
+            "max_partition_fetch_bytes": min(wanted.max_fetch, PARTITION_BYTES),
+            **_with_token(wanted.options),
+        }
         self._consumer = KafkaConsumer(**config, partition_assignment_strategy=strategy)
-        self._max_batch = limits.batch
+        self._max_batch = wanted.max_batch
         self._placed: defaultdict[Where, int] = defaultdict(int)
         self._waiting: deque[tuple[Where, Any]] = deque()  # what came and is not handed out
-        hand_out_batches(self._consumer, limits.batch)
-        if group:
-            self._consumer.subscribe(topics, listener=Listener())
+        hand_out_batches(self._consumer, wanted.max_batch)
+        if wanted.group:
+            self._consumer.subscribe(wanted.topics, listener=Listener())
             return
-        found = [TopicPartition(t, p) for t in topics for p in self._consumer.partitions_for_topic(t) or ()]
+        found = [TopicPartition(t, p) for t in wanted.topics for p in self._consumer.partitions_for_topic(t) or ()]
         self._consumer.assign(found)
         self._keep_still(found)
 

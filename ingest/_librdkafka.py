@@ -6,7 +6,7 @@ from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
-from ingest._kafka_client import PARTITION_BYTES, Limits, Where, read_token
+from ingest._kafka_client import PARTITION_BYTES, Wanted, Where, read_token
 from ingest._received import Messages, service_of
 from telemetry import UsageError
 
@@ -45,14 +45,7 @@ _TOKEN_S = 300.0
 class Librdkafka:
     """The client built on librdkafka; takes kafka-python's names of options. Raises UsageError where it is missing."""
 
-    def __init__(
-        self,
-        servers: Sequence[str],
-        topics: Sequence[str],
-        group: str | None,
-        options: Mapping[str, Any],
-        limits: Limits,
-    ) -> None:
+    def __init__(self, wanted: Wanted) -> None:
         try:
             from confluent_kafka import Consumer, KafkaException, TopicPartition
             from confluent_kafka.admin import AdminClient
@@ -61,19 +54,24 @@ class Librdkafka:
                 'kafka.client = "librdkafka" needs the package confluent-kafka: pip install "faultline[librdkafka]"'
             ) from None
         self.errors: tuple[type[Exception], ...] = (KafkaException, OSError)
-        self.joined = not group
+        self.joined = not wanted.group
         self._partition, self._error = TopicPartition, KafkaException
-        self._timeout_s = options.get("bootstrap_timeout_ms", 10_000) / 1000
-        common = {"bootstrap.servers": ",".join(servers), "log_level": 2, "error_cb": _quiet, **_translate(options)}
+        self._timeout_s = wanted.options.get("bootstrap_timeout_ms", 10_000) / 1000
+        common = {
+            "bootstrap.servers": ",".join(wanted.servers),
+            "log_level": 2,
+            "error_cb": _quiet,
+            **_translate(wanted.options),
+        }
         bounds = {
-            "fetch.max.bytes": limits.fetch,
-            "max.partition.fetch.bytes": min(limits.fetch, PARTITION_BYTES),
-            "queued.max.messages.kbytes": limits.fetch // 1024,
+            "fetch.max.bytes": wanted.max_fetch,
+            "max.partition.fetch.bytes": min(wanted.max_fetch, PARTITION_BYTES),
+            "queued.max.messages.kbytes": wanted.max_fetch // 1024,
         }
         self._message_bytes = _FIRST_GUESS
-        self._consumer = Consumer({**_CONSUMER, **bounds, **common, "group.id": group or "faultline-no-group"})
+        self._consumer = Consumer({**_CONSUMER, **bounds, **common, "group.id": wanted.group or "faultline-no-group"})
         self._admin = AdminClient({name: value for name, value in common.items() if name != "group.instance.id"})
-        self._topics = tuple(topics)
+        self._topics = tuple(wanted.topics)
         self._known: dict[str, tuple[str, int]] = {}
         self._asked: Any = None
         self._asked_at = 0.0
@@ -82,11 +80,15 @@ class Librdkafka:
         self._reached: dict[Where, int] = {}
         self._ends: dict[Where, int] = {}
         self._look(wait=True)
-        if group:
-            self._consumer.subscribe(list(topics), on_assign=self._given, on_revoke=self._taken, on_lost=self._taken)
+        if wanted.group:
+            self._consumer.subscribe(
+                list(wanted.topics), on_assign=self._given, on_revoke=self._taken, on_lost=self._taken
+            )
         else:
             found = [
-                TopicPartition(name, number) for name in topics for number in range(self._known.get(name, ("", 0))[1])
+                TopicPartition(name, number)
+                for name in wanted.topics
+                for number in range(self._known.get(name, ("", 0))[1])
             ]
             self._given(self._consumer, found)
 
