@@ -39,6 +39,40 @@ def _has(sets, among, data, at, end):  # type: ignore[no-untyped-def]
     return sets[among * _BYTES + (data[at] if at < end else p.END)] != 0
 
 
+@inlined
+def _back(code, sets, data, end, frame, bottom, top, far):  # type: ignore[no-untyped-def]
+    """Return where to go on from the last choice on the stack: (instruction, -1 if there is none; at, top, far)."""
+    while top > bottom:
+        top -= 4
+        kind, one, at = frame[top], frame[top + 1], frame[top + 2]
+        if kind == _BRANCH:
+            return one, at, top, far
+        if kind == _UNDO:
+            frame[_SAVED + one] = at
+            continue
+        follow = code[one + 4]
+        if kind == _GIVE:  # give back until what follows can begin there
+            least = frame[top + 3]
+            at -= 1
+            while at >= least and not _has(sets, follow, data, at, end):
+                at -= 1
+            if at < least:
+                continue
+            frame[top + 2] = at
+            again = at > least
+        else:  # take more until what follows can begin there; `at` is where it was tried last
+            most, among = min(end, frame[top + 3]), code[one + 1]
+            while not _has(sets, follow, data, at, end) and at < most and sets[among * _BYTES + data[at]]:
+                at += 1
+            far = max(far, at + 1)
+            if not _has(sets, follow, data, at, end):
+                continue
+            frame[top + 2] = at + 1
+            again = at < most and sets[among * _BYTES + data[at]] != 0
+        return np.int64(code[one + 5]), at, top + 4 * again, far
+    return -1, 0, top, far
+
+
 @compiled
 def _run(code, sets, jumps, data, start, end, steps, frame, groups):  # type: ignore[no-untyped-def]
     """Match data[start:end] as a whole, going on from a frame.
@@ -102,35 +136,10 @@ def _run(code, sets, jumps, data, start, end, steps, frame, groups):  # type: ig
         else:
             good = False
         far = max(far, at + 1)
-        while not good:
-            if top == bottom:
+        if not good:
+            pc, at, top, far = _back(code, sets, data, end, frame, bottom, top, far)
+            if pc < 0:
                 return NO_MATCH
-            top -= 4
-            kind, one, at = frame[top], frame[top + 1], frame[top + 2]
-            if kind == _BRANCH:
-                pc, good = one, True
-            elif kind == _UNDO:
-                frame[_SAVED + one] = at
-            elif kind == _GIVE:  # give back until what follows can begin there
-                least, follow = frame[top + 3], code[one + 4]
-                at -= 1
-                while at >= least and not _has(sets, follow, data, at, end):
-                    at -= 1
-                if at >= least:
-                    pc, good = code[one + 5], True
-                    if at > least:
-                        frame[top + 2] = at
-                        top += 4
-            else:  # take more until what follows can begin there; `at` is where it was tried last
-                most, among, follow = min(end, frame[top + 3]), code[one + 1], code[one + 4]
-                while not _has(sets, follow, data, at, end) and at < most and sets[among * _BYTES + data[at]]:
-                    at += 1
-                far = max(far, at + 1)
-                if _has(sets, follow, data, at, end):
-                    pc, good = code[one + 5], True
-                    if at < most and sets[among * _BYTES + data[at]]:
-                        frame[top + 2] = at + 1
-                        top += 4
     frame[_PC], frame[_AT], frame[_TOP], frame[_FAR] = pc, at, top, far
     return UNDECIDED
 
