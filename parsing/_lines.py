@@ -65,7 +65,8 @@ def _texts(part: Parsed) -> Iterable[tuple[int, str]]:
 
 
 def _rows(lines: pa.Table, begins: Flags, logs: pa.Table, lineage: dict[int, int], texts: dict[int, str]) -> pa.Table:
-    ids, inverse = np.unique(logs["template_id"].to_numpy(), return_inverse=True)
+    coded = one_chunk(logs["template_id"]).dictionary_encode()
+    ids, inverse = coded.dictionary.to_numpy(), coded.indices.to_numpy().astype(np.int64)
     final = [texts[_follow(int(one), lineage)] for one in ids]
     params, _ = fit_column(Spans.of(one_chunk(logs["body"])), final, inverse)
     own = (
