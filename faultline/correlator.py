@@ -228,7 +228,7 @@ class Correlator:
         """
         self._learn_examples()
         texts = dict(self._examples)
-        newest = '(time, source, "partition", "offset")'
+        newest = '(time, source, "partition", "offset", coalesce(line, 0), body)'  # lines of a message may share a time
         wanted = {"template_id": "template_id", "newest": f"max({newest})", "body": f"arg_max(body, {newest})"}
         where = f"NOT late AND severity_number >= {_WARN}"
         found = self._reader.aggregate("logs", wanted, onset - 3 * self._width, now, where)

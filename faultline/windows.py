@@ -77,7 +77,9 @@ def _us(column: pa.ChunkedArray) -> Ints:
 
 
 def _metric_windows(metrics: pa.Table) -> pa.Table:
-    ordered = metrics.sort_by([("time", "ascending"), ("service", "ascending"), ("metric", "ascending")])
+    ordered = metrics.sort_by(
+        [("time", "ascending"), ("service", "ascending"), ("metric", "ascending"), ("value", "ascending")]
+    )
     return ordered.select(telemetry.WINDOW_METRICS.names).cast(telemetry.WINDOW_METRICS)
 
 
