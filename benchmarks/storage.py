@@ -23,7 +23,7 @@ import pyarrow.compute as pc
 
 import telemetry
 from faultline.sums import log_counts
-from storage import Move, Reader, Retention, Snapshot, Store, Writer, compact, maintain
+from storage import LogFilter, Move, Reader, Retention, Snapshot, Store, Writer, compact, maintain
 from telemetry import StoreError
 
 DAY_US = 86_400_000_000
@@ -175,7 +175,7 @@ def questions() -> Iterator[tuple[str, Question]]:
     yield "the same from per-minute counts, with texts", lambda reader: reader.query(TEMPLATES_OF, listed)
     yield (
         "latest 200 rows of a service (< 50 ms)",
-        lambda reader: reader.latest(RECORD, START, end, 200, service="service-07"),
+        lambda reader: reader.latest(RECORD, START, end, 200, LogFilter(service="service-07")),
     )
     yield "template search in the last hour, to 200 rows (< 50 ms)", lambda reader: _search(reader, *hour)
     day = [60_000_000 * 6, 60_000_000 * 6, START, end]
@@ -187,7 +187,7 @@ def questions() -> Iterator[tuple[str, Question]]:
 def _search(reader: Reader, since_us: int, until_us: int) -> pa.Table:
     sql = "SELECT DISTINCT template_id FROM templates WHERE contains(lower(template), lower(?))"
     found = reader.query(sql, ["deadline delivered"])["template_id"].to_pylist()
-    return reader.latest(RECORD, since_us, until_us, 200, templates=found)
+    return reader.latest(RECORD, since_us, until_us, 200, LogFilter(templates=tuple(found)))
 
 
 def ask(store: Store) -> None:

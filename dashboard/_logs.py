@@ -7,6 +7,7 @@ from dashboard import _edits as edits
 from dashboard import _queries as queries
 from dashboard import _view as view
 from dashboard._words import clock, escaped, plural, severity, tag, visible
+from storage import LogFilter
 from telemetry import format_id, parse_id
 
 _LEAST = {"Any severity": 0, "Warnings and worse": 13, "Errors and worse": 17}
@@ -43,7 +44,7 @@ def _page(reader: queries.Reads) -> None:
         _templates(queries.template_counts(reader, span, wanted), span)
 
 
-def _filters(reader: queries.Reads) -> tuple[queries.LogFilter, int]:
+def _filters(reader: queries.Reads) -> tuple[LogFilter, int]:
     text, service, least, range_ = st.columns([3, 2, 2, 2])
     found = text.text_input(
         "Find text", key="q", placeholder="Words in the message", type="search", bind="query-params"
@@ -53,7 +54,7 @@ def _filters(reader: queries.Reads) -> tuple[queries.LogFilter, int]:
     )
     worst = least.selectbox("Severity", list(_LEAST), key="severity", bind="query-params")
     length = range_.selectbox("Up to the newest record", list(view.RANGES), index=1, key="log-range")
-    wanted = queries.LogFilter((found or "").strip(), None if name == _EVERY else name, _LEAST[worst])
+    wanted = LogFilter((found or "").strip(), None if name == _EVERY else name, _LEAST[worst])
     return wanted, view.RANGES[length]
 
 
@@ -129,14 +130,14 @@ def _templates(found: pa.Table, span: queries.Range) -> None:
         st.rerun()
 
 
-def _template(reader: queries.Reads, span: queries.Range, present: list[int], wanted: queries.LogFilter) -> None:
+def _template(reader: queries.Reads, span: queries.Range, present: list[int], wanted: LogFilter) -> None:
     if st.button("← All templates"):
         del st.query_params["template"]
         st.rerun()
     texts = sorted(queries.template_texts(reader, [format_id(one) for one in present]).values())
     known = "\n".join(map(visible, texts[:20]))
     st.code(known or "This store does not know this template.", language=None, wrap_lines=True)
-    narrowed = queries.LogFilter(wanted.text, wanted.service, wanted.severity, tuple(present))
+    narrowed = LogFilter(wanted.text, wanted.service, wanted.severity, tuple(present))
     _records(queries.log_rows(reader, span, narrowed), span)
 
 

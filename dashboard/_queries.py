@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import pyarrow as pa
 
 import telemetry
+from storage import LogFilter
 
 MINUTE_US = 60_000_000
 MAX_ROWS = 500
@@ -52,15 +53,7 @@ class Reads(Protocol):
         """Run one SELECT over the views named as the tables."""
 
     def latest(
-        self,
-        columns: Sequence[str],
-        since_us: int,
-        until_us: int,
-        limit: int,
-        service: str | None = None,
-        severity: int = 0,
-        templates: Sequence[int] = (),
-        text: str = "",
+        self, columns: Sequence[str], since_us: int, until_us: int, limit: int, wanted: LogFilter = ...
     ) -> pa.Table:
         """Return the newest log rows that match, newest first."""
 
@@ -376,16 +369,6 @@ def _span_series(reader: Reads, service: str, signal: str, span: Range) -> pa.Ta
     )
 
 
-@dataclass(frozen=True)
-class LogFilter:
-    """Which log records: a text to find (case does not matter), a service, a least severity number, templates."""
-
-    text: str = ""
-    service: str | None = None
-    severity: int = 0
-    templates: tuple[int, ...] | None = None
-
-
 def template_counts(reader: Reads, span: Range, wanted: LogFilter, limit: int = MAX_ROWS) -> pa.Table:
     """Templates with records in the range, most frequent first.
 
@@ -413,8 +396,7 @@ def log_rows(reader: Reads, span: Range, wanted: LogFilter, limit: int = MAX_ROW
 
     The text is searched in the message. Times are timestamp[us, UTC]; template_id is 16 hex digits.
     """
-    asked = wanted.service, wanted.severity, wanted.templates or (), wanted.text
-    found = reader.latest(_LOG_COLUMNS, span.since, span.until, limit, *asked)
+    found = reader.latest(_LOG_COLUMNS, span.since, span.until, limit, wanted)
     ids = [None if one is None else telemetry.format_id(one) for one in found.column("template_id").to_pylist()]
     return found.set_column(found.schema.get_field_index("template_id"), "template_id", pa.array(ids, pa.string()))
 

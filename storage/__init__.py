@@ -7,6 +7,7 @@ A `Reader` answers SQL over views with template lineage and people's edits appli
 """
 
 from storage._edits import Edit, Meaning, in_force
+from storage._latest import LogFilter
 from storage._lineage import Rule, resolve
 from storage._maintenance import Compaction, compact, maintain
 from storage._reader import Reader
@@ -21,6 +22,7 @@ __all__ = [
     "CORRELATOR",
     "Compaction",
     "Edit",
+    "LogFilter",
     "Meaning",
     "Move",
     "Reader",

@@ -16,23 +16,35 @@ _NEWEST = 'ORDER BY time DESC, source, "partition", "offset" DESC, line DESC'
 
 
 @dataclass(frozen=True)
+class LogFilter:
+    """Which log records: a text to find in the body (case does not matter), a service, a least severity number, and
+    templates, by their ids as they are today."""
+
+    text: str = ""
+    service: str | None = None
+    severity: int = 0
+    templates: tuple[int, ...] | None = None
+
+
+EVERYTHING = LogFilter()
+
+
+@dataclass(frozen=True)
 class Asked:
-    """Which rows of `logs` are wanted: see `Reader.latest`."""
+    """Records with since_us <= time < until_us (us, UTC), the newest `limit` of those wanted."""
 
     since_us: int
     until_us: int
     limit: int
-    service: str | None
-    severity: int
-    templates: frozenset[int]
-    text: str
+    wanted: LogFilter
 
 
 def latest_rows(source: str, asked: Asked, meaning: Meaning) -> tuple[str, list[Any]]:
     """Return a FROM item with the rows of the FROM item `source` that are wanted, newest first, and its parameters."""
     conditions, params = _conditions(asked)
-    stored, parted = _stored(asked.templates, meaning)
-    if asked.templates:
+    templates = frozenset(asked.wanted.templates or ())
+    stored, parted = _stored(templates, meaning)
+    if templates:
         conditions.append("template_id IN (FROM unnest(?::BIGINT[]))")
         params.append(sorted(stored))
     rows = f"SELECT * FROM {source} WHERE {' AND '.join(conditions)}"
@@ -44,7 +56,7 @@ def latest_rows(source: str, asked: Asked, meaning: Meaning) -> tuple[str, list[
         return f"({shown} {_NEWEST})", [*params, asked.limit]
     shown = _views.with_lineage("logs", f"({rows})", True)
     of_these = "list_contains(?::BIGINT[], template_id)"
-    return f"(FROM ({shown}) WHERE {of_these} {limit})", [*params, sorted(asked.templates), asked.limit]
+    return f"(FROM ({shown}) WHERE {of_these} {limit})", [*params, sorted(templates), asked.limit]
 
 
 def _conditions(asked: Asked) -> tuple[list[str], list[Any]]:
@@ -53,9 +65,9 @@ def _conditions(asked: Asked) -> tuple[list[str], list[Any]]:
     conditions = ["time >= make_timestamptz(?::BIGINT)", "time < make_timestamptz(?::BIGINT)"]
     params: list[Any] = [asked.since_us, asked.until_us]
     for condition, value in (
-        ("service = ?", asked.service),
-        ("severity_number >= ?", asked.severity or None),
-        ("contains(lower(body), lower(?))", asked.text or None),
+        ("service = ?", asked.wanted.service),
+        ("severity_number >= ?", asked.wanted.severity or None),
+        ("contains(lower(body), lower(?))", asked.wanted.text or None),
     ):
         if value is not None:
             conditions.append(condition)

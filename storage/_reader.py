@@ -12,7 +12,7 @@ import telemetry
 from storage import _views
 from storage._edits import Edit, Meaning, apply, in_force
 from storage._files import TIME_COLUMNS
-from storage._latest import Asked, latest_rows
+from storage._latest import EVERYTHING, Asked, LogFilter, latest_rows
 from storage._lineage import Recipe, Rule, resolve
 from storage._location import Location
 from storage._splits import SplitRows, recipe_column, rule_table
@@ -165,25 +165,16 @@ class Reader:
             )
 
     def latest(
-        self,
-        columns: Sequence[str],
-        since_us: int,
-        until_us: int,
-        limit: int,
-        service: str | None = None,
-        severity: int = 0,
-        templates: Sequence[int] = (),
-        text: str = "",
+        self, columns: Sequence[str], since_us: int, until_us: int, limit: int, wanted: LogFilter = EVERYTHING
     ) -> pa.Table:
         """Return columns of the newest rows of `logs` with since_us <= time < until_us (us, UTC), newest first.
 
-        Of one `service`, of a `severity` number at least, of `templates` (ids as they are today), with `text` in the
-        body whatever its case. Lineage is applied, to these rows alone: many times faster than the same asked of the
-        view. Raises QueryError as `query` does.
+        Lineage is applied, to these rows alone: many times faster than the same asked of the view. Raises QueryError as
+        `query` does.
         """
         with self._lock:
             self.refresh()
-            asked = Asked(since_us, until_us, limit, service, severity, frozenset(templates), text)
+            asked = Asked(since_us, until_us, limit, wanted)
             return self._again_if_vacuumed(lambda: self._latest(columns, asked))
 
     def edits(self) -> tuple[list[Edit], Meaning]:

@@ -9,7 +9,7 @@ from streamlit.testing.v1 import AppTest
 from dashboard import _queries as queries
 from faultline import templates
 from faultline.templates import Author
-from storage import Reader, Store
+from storage import LogFilter, Reader, Store
 from telemetry import format_id, parse_id, template_id
 
 from . import shop
@@ -101,7 +101,7 @@ def test_what_was_split_is_still_found_by_its_old_id(own: Path) -> None:
         assert len(parts) > 1
         assert queries.template_texts(reader, [id]) == {id: old}
         assert sum(queries.signal_series(reader, "payments", "log", id, _range(reader))["value"].to_pylist()) == before
-        assert queries.log_rows(reader, span, queries.LogFilter(templates=tuple(parts)), 9).num_rows == 9
+        assert queries.log_rows(reader, span, LogFilter(templates=tuple(parts)), 9).num_rows == 9
 
 
 def _range(reader: Reader) -> queries.Range:

@@ -8,8 +8,8 @@ import pytest
 
 import telemetry
 from dashboard import _queries as queries
-from dashboard._queries import LogFilter, Range
-from storage import Move, Reader, Store
+from dashboard._queries import Range
+from storage import LogFilter, Move, Reader, Store
 
 from . import shop
 

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import telemetry
-from storage import Edit, Move, Reader, Store, Writer, _reader, _splits, compact, fill
+from storage import Edit, LogFilter, Move, Reader, Store, Writer, _reader, _splits, compact, fill
 from telemetry import StoreError, template_id
 
 T0 = datetime(2026, 1, 5, 8, tzinfo=UTC)
@@ -76,7 +76,10 @@ def check_latest(reader: Reader) -> None:
     )
     for one in [*([id] for id in ids), sorted(ids)[:2]]:
         there = every.filter(pc.is_in(every["template_id"], pa.array(one)))
-        assert reader.latest(columns, 0, 2**52, 3, templates=one).to_pylist() == there.slice(0, 3).to_pylist()
+        assert (
+            reader.latest(columns, 0, 2**52, 3, LogFilter(templates=tuple(one))).to_pylist()
+            == there.slice(0, 3).to_pylist()
+        )
 
 
 def test_an_edit_holds_for_the_past_and_for_what_comes(store: Store, reader: Reader, filler: Filler) -> None:
