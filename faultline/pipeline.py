@@ -78,6 +78,7 @@ class Pipeline:
         self._committer = Committer(self._writer, outlet, own)
         self._workers: dict[str, PartitionWorker] = {}
         self._committed: dict[str, int] = {}
+        self._stored: dict[str, int] = {}  # as far as rows are stored: what is read again after a restart is below
         self._last_row: dict[str, float] = {}
         self._marked: dict[str, int | None] = {}
         self._snapped: dict[str, int] = {}
@@ -123,7 +124,7 @@ class Pipeline:
 
     def _has_first_news(self) -> bool:
         """Whether there is something new since partitions came."""
-        return self._awaited and any(worker.position > self._committed[app] for app, worker in self._workers.items())
+        return self._awaited and any(worker.position > self._stored[app] for app, worker in self._workers.items())
 
     def _process(self, batch: Batch) -> None:
         app = batch.partition.app_id
@@ -142,7 +143,7 @@ class Pipeline:
         if not self.flush(snapshot=bool(lost)):  # whoever has them next then has little to read again
             return False
         for app in lost:
-            del self._workers[app], self._committed[app]
+            del self._workers[app], self._committed[app], self._stored[app]
             self._kept.pop(app, None)
         self._take_over([wanted[app] for app in wanted.keys() - self._workers.keys()])
         self._awaited = False
@@ -159,6 +160,7 @@ class Pipeline:
                 self._workers[app].advance(self._late_before_us)
             fresh[app] = self._workers[app].position
             self._committed[app] = self._writer.position("ledger", app) or 0
+            self._stored[app] = max(self._writer.position(table, app) or 0 for table in ("logs", "metrics", "spans"))
             self._last_row[app] = time.monotonic()
             self._marked.pop(app, None)
         self._source.seek(fresh)
@@ -222,7 +224,7 @@ class Pipeline:
     def _begin(self, snapshot: bool = False) -> None:
         """Hand over what there is to be committed; nothing is under way."""
         self._begun_at = time.monotonic()
-        self._awaited = False
+        self._awaited &= not self._has_first_news()
         moved = [worker for worker in self._workers.values() if self._has_news(worker)]
         if not moved:
             return
@@ -242,10 +244,12 @@ class Pipeline:
             self._start_over()
             return not self._committer.busy
         if commit is not None:
+            if any(one.next > self._stored[one.partition.app_id] for one in commit.reached):
+                self.rows_committed += sum(len(commit.tables.get(name, ())) for name in ("logs", "metrics", "spans"))
             for one in commit.reached:
-                self._committed[one.partition.app_id], self._marked[one.partition.app_id] = one.next, one.mark
-            tables = commit.tables
-            self.rows_committed += sum(len(tables[name]) for name in ("logs", "metrics", "spans") if name in tables)
+                app = one.partition.app_id
+                self._committed[app], self._marked[app] = one.next, one.mark
+                self._stored[app] = max(self._stored[app], one.next)
             self._acknowledge(commit.states)
             self._publish(commit)
         return not self._committer.busy

@@ -96,3 +96,28 @@ def test_a_rival_that_commits_first_makes_a_pipeline_read_again_and_nothing_is_t
                 pipeline.step()
             assert pipeline.flush(snapshot=True)
     assert stored(store) == list(range(1, LINES + 1))
+
+
+def test_after_a_restart_the_first_rows_that_are_new_are_committed_at_once(lines: Path, tmp_path: Path):
+    """What is read again, from the last snapshot up to the last commit, is not what people wait for."""
+    store = Store.open(tmp_path / "s")
+    never = Settings.model_validate({"commit": {"interval_s": 60, "snapshot_s": 600}})
+
+    def begin() -> Pipeline:
+        return Pipeline(FilesSource([lines], once=True), store, never)
+
+    with closing(begin()) as first:
+        first.step()
+        assert first.flush(snapshot=True)
+        for _ in range(3):
+            first.step()
+        assert first.flush()
+        known = first.accounting.total.read
+    with closing(begin()) as second:
+        while second.accounting.total.read < known:
+            second.step()
+            assert second.rows_committed == 0
+        second.step()
+        second._settle(60)
+        assert second.rows_committed > 0
+    assert len(stored(store)) > known - 2

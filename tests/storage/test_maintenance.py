@@ -126,15 +126,14 @@ def test_old_log_entries_and_orphans_go(store: Store, partition: Partition, read
 def test_reader_whose_files_are_gone_looks_again(store: Store, partition: Partition, reader: Reader) -> None:
     fill(store, partition)
     before = worker.contents(reader)
-    old = Handle(store.location, "logs").files().paths
+    old = Handle(store.location, "logs").files()
     compact(store)
-    for path in old:
+    for path in old.paths:
         os.remove(path)
     # A reader that has not seen the compaction: as if it happened between its look and its read.
     blind = store.reader()
     stale = blind._handles["logs"]
-    stale._files = (stale.version, stale.files())
-    stale._files[1].paths[:] = old
+    stale._files = (stale.version, old)
     assert blind.scan("logs", ["offset"]).num_rows == len(before["logs"])
     blind.close()
 
