@@ -1,10 +1,9 @@
 """Whether data files are what was written: by length and end mark, by footer, or by reading every byte."""
 
-import os
 from functools import cache
 
 from storage._files import DataFile
-from storage._location import Location
+from storage._location import Location, listed
 from storage._tables import one_line
 
 _MARK = b"PAR1"
@@ -46,8 +45,7 @@ class Check:
         """Return the names of the files that were written last; none on an object store."""
         if not self._location.is_local:
             return set()
-        with os.scandir(self._location.of(table)) as entries:
-            written = {entry.name: entry.stat().st_mtime for entry in entries if entry.is_file()}
+        written = {name: stat.st_mtime for name, stat in listed(self._location.of(table)).items()}
         newest = max(written.values(), default=0.0)
         return {name for name, at in written.items() if at >= newest - _RECENT_S}
 

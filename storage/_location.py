@@ -7,6 +7,7 @@ endpoint from the environment (`AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AW
 
 import os
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -109,8 +110,7 @@ class Location:
     def sizes(self, table: str) -> dict[str, int]:
         """Return the size in bytes of each data file that is there, by its name inside the table."""
         if self.is_local:
-            with os.scandir(self.of(table)) as entries:
-                return {entry.name: entry.stat().st_size for entry in entries if entry.is_file()}
+            return {name: stat.st_size for name, stat in listed(self.of(table)).items()}
         root = self.of(table).removeprefix("s3://") + "/"
         found = self.filesystem.find(root, detail=True)
         return {path.removeprefix(root): info["size"] for path, info in found.items() if "/_" not in path}
@@ -122,6 +122,17 @@ class Location:
         with open(path, "rb") as file:
             file.seek(-len(mark), os.SEEK_END)
             return file.read() == mark
+
+
+def listed(folder: str) -> dict[str, os.stat_result]:
+    """Return what is known of each file of a local folder, by its name; writers come and go meanwhile."""
+    found = {}
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            with suppress(FileNotFoundError):  # a file under way has got its name, or one that nothing needs is gone
+                if entry.is_file():
+                    found[entry.name] = entry.stat()
+    return found
 
 
 def _folder(text: str) -> Path:

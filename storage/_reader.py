@@ -289,6 +289,7 @@ class Reader:
             raise QueryError(f"the query failed: {one_line(error)}{_hint(error)}") from error
         finally:
             timer.cancel()
+            timer.join()  # or it might still hold the cursor when the interpreter ends
 
     def _again_if_vacuumed(self, read: Callable[[], T]) -> T:
         """Read; if a file is gone because a table was compacted long ago, look at the tables afresh and read again."""

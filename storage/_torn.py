@@ -63,6 +63,8 @@ def _torn_checkpoints(log: Path) -> list[Path]:
         try:
             pq.read_metadata(path)
             break
+        except FileNotFoundError:  # the maintainer of a running worker has dropped it
+            continue
         except (pa.ArrowException, OSError):
             torn.append(path)
     return torn
@@ -77,9 +79,11 @@ def _torn_entries(log: Path) -> list[Path]:
 
 
 def _is_torn(path: Path) -> bool:
-    lines = [line for line in path.read_bytes().split(b"\n") if line]
     try:
+        lines = [line for line in path.read_bytes().split(b"\n") if line]
         return not lines or not all(isinstance(json.loads(line), dict) for line in lines)
+    except FileNotFoundError:  # the maintainer of a running worker has dropped it
+        return False
     except ValueError:
         return True
 

@@ -1,6 +1,9 @@
 """A broken file is found at start, and what it held is read again, once."""
 
 import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import repeat
 from pathlib import Path
 from typing import Any
@@ -191,3 +194,23 @@ def test_the_first_rows_of_a_source_are_read_again_though_the_table_never_knew_i
     assert worker.restored(again.writer(), partition) == 0
     read_again(again, partition, 20)
     assert whole(again, partition, 20, tmp_path / "undisturbed")
+
+
+def test_a_look_at_the_files_does_not_mind_writers_that_come_and_go(
+    store: Store, partition: Partition, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file under way has another name once it is whole: between its listing and the look at it."""
+    fill(store, partition, 2)
+    real = os.scandir
+
+    @contextmanager
+    def scandir(folder: str) -> Iterator[Iterator[os.DirEntry[str]]]:
+        under_way = Path(folder) / "part-00000-c000.zstd.parquet#1"
+        under_way.touch()
+        with real(folder) as entries:
+            found = list(entries)
+        under_way.unlink()
+        yield iter(found)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    assert store.repair() == []
