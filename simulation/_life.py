@@ -17,7 +17,6 @@ from simulation._topology import EDGES, INDEX, NAMES, SERVICES, callers, neighbo
 _APPS = tuple(service.name for service in SERVICES if not service.stateful and service.name != "gateway")
 _COLLECTED = tuple(service.name for service in SERVICES if service.runtime in ("java", "node", "dotnet", "go"))
 _DATABASES = ("user-db", "catalog-db", "orders-db")
-_OUT = {name: tuple(n for n, (caller, _) in enumerate(EDGES) if caller == name) for name in NAMES}
 
 
 @dataclass
