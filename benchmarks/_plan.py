@@ -20,7 +20,7 @@ class Plan:
     data: Path
     seed: int = 0
     bootstrap: str | None = None
-    lines: int = 200_000
+    lines: int = 1_600_000
 
 
 @dataclass(frozen=True)

@@ -23,8 +23,8 @@ METHODS = {
     PLAIN: "kafka-python's consumer; stock Drain3 0.9.11 with the masks of its examples, one miner a source (message "
     "key); rows of source, cluster, template and line inserted into DuckDB as Arrow tables of 5,000.",
 }
-PLAIN_LINES = 60_000
-"""The plain loop gets no more lines than this: its cost a line does not fall with their number."""
+PLAIN_LINES, CONSUMER_LINES = 96_000, 400_000
+"""The peers get no more lines than this: their cost a line does not fall with the number."""
 
 _INSERT = 5_000
 _WARM = 500
@@ -52,7 +52,7 @@ def measure(
         topic, lines = fill(PLAIN_LINES // len(corpus))
         return {"sources": {"all": [lines, plain_loop(bootstrap, topic, lines, folder)]}}
     if method == CONSUMER:
-        topic, lines = fill(len(max(corpus.values(), key=len)))
+        topic, lines = fill(CONSUMER_LINES // len(corpus))
         return {"sources": {"all": [lines, bare(bootstrap, topic, lines)]}}
     whole = len(max(corpus.values(), key=len))
     for part, most in (("warm", _WARM), ("whole", whole)):

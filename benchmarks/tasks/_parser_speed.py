@@ -6,11 +6,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pyarrow as pa
 
-from benchmarks._corpus import with_headers
+from benchmarks._corpus import table_of, with_headers
 from benchmarks.baselines.drain import miner
-from telemetry import LINES
 
 if TYPE_CHECKING:
     from parsing import ParserSettings
@@ -76,7 +74,7 @@ def _parse(lines: Sequence[str], settings: "ParserSettings", size: int) -> float
     """Return the seconds a fresh parser takes for the lines, given as tables of `size` rows."""
     from parsing import Parser
 
-    batches = [_table(lines[at : at + size], at) for at in range(0, len(lines), size)]
+    batches = [table_of(lines[at : at + size], at) for at in range(0, len(lines), size)]
     parser = Parser(settings)
     began = time.perf_counter()
     for number, batch in enumerate(batches, 1):
@@ -91,8 +89,8 @@ def _beyond(count: int, seed: int) -> list[float]:
     lines = _shapeless(count + _NEW, seed)
     settings = ParserSettings(format="message", max_clusters=_LIMIT, max_fingerprints=2 * _LIMIT)
     parser = Parser(settings)
-    parser.process(_table(lines[:count], 0), count)
-    batch = _table(lines[count:], count)
+    parser.process(table_of(lines[:count], 0), count)
+    batch = table_of(lines[count:], count)
     began = time.perf_counter()
     parser.process(batch, len(lines))
     return [_NEW, time.perf_counter() - began]
@@ -106,20 +104,3 @@ def _shapeless(count: int, seed: int) -> list[str]:
     for line, most in enumerate(rng.integers(2, 8, count)):
         letters[line, blanks[line, :most]] = ord(" ")
     return [row.tobytes().decode() for row in letters]
-
-
-def _table(lines: Sequence[str], first: int) -> pa.Table:
-    n = len(lines)
-    columns = {
-        "observed_time": pa.array(np.full(n, 1_767_600_000_000_000))
-        .cast(pa.timestamp("us"))
-        .cast(LINES.field("observed_time").type),
-        "service": pa.array(["corpus"] * n, pa.string()),
-        "body": pa.array(lines, pa.string()),
-        "source": pa.array(["corpus"] * n, LINES.field("source").type),
-        "partition": pa.array(np.zeros(n, np.int32)),
-        "offset": pa.array(np.arange(first, first + n)),
-        "line": pa.array(np.arange(first + 1, first + n + 1)),
-        "structured": pa.array(np.zeros(n, np.bool_)),
-    }
-    return pa.table([columns.get(f.name, pa.nulls(n, f.type)) for f in LINES], schema=LINES)

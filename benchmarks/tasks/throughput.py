@@ -1,8 +1,9 @@
 """Speed and memory: parsing, the whole pipeline, detection, root cause analysis; as ratios to a peer of the same run.
 
 Each measurement has a process of its own, alone on the machine, one thread for the libraries. Corpora are made of the
-labelled systems' messages with values drawn afresh for each line (benchmarks/_corpus.py). What is compiled at the first
-use is compiled before the clock starts. Seconds are wall time; memory is the peak of the process, corpus included.
+labelled systems' messages, and of the simulated shop's services until there are 16 sources, with values drawn afresh
+for each line (benchmarks/_corpus.py). What is compiled at the first use is compiled before the clock starts. Seconds
+are wall time; memory is the peak of the process, corpus included.
 """
 
 import resource
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from benchmarks._corpus import fresh_lines, with_headers
+from benchmarks._corpus import fresh_lines, shop_messages, with_headers
 from benchmarks._figures import Figure, Place
 from benchmarks._methods import OURS
 from benchmarks._plan import Measured, Plan, Unit
@@ -40,7 +41,8 @@ _ROWS = 600
 _PAIRS = 60
 _POINTS = (10_000, 60)
 _KNN_POINTS = 4_000
-_DRAIN_LINES = 60_000
+_DRAIN_LINES = 96_000
+_SOURCES = 16
 
 
 def methods() -> dict[str, str]:
@@ -61,7 +63,7 @@ def methods() -> dict[str, str]:
 
 def units(plan: Plan) -> list[Unit]:
     """List the measurements."""
-    _messages(plan.data)
+    _messages(plan.data, plan.seed)
     wanted = [(kind, OURS) for kind in _parser_speed.kinds()]
     wanted += [(PARSE, DRAIN), (FILES, OURS), (DETECT, OURS), (DETECT, KNN)]
     if plan.bootstrap:
@@ -72,12 +74,13 @@ def units(plan: Plan) -> list[Unit]:
 
 
 @lru_cache(maxsize=1)
-def _messages(data: Path) -> dict[str, list[str]]:
-    return {one.system: one.messages.to_pylist() for one in parsing_sets(data, CORRECTED)}
+def _messages(data: Path, seed: int) -> dict[str, list[str]]:
+    labelled = {one.system: one.messages.to_pylist() for one in parsing_sets(data, CORRECTED)}
+    return labelled | shop_messages(max(0, _SOURCES - len(labelled)), seed)
 
 
 def _corpus(plan: Plan, lines: int) -> dict[str, list[str]]:
-    found = _messages(plan.data)
+    found = _messages(plan.data, plan.seed)
     return {name: fresh_lines(texts, lines // len(found), plan.seed) for name, texts in found.items()}
 
 

@@ -45,7 +45,7 @@ def _options(command: Callable[..., None]) -> Callable[..., None]:
         click.option(
             "--lines",
             type=click.IntRange(1000),
-            default=200_000,
+            default=1_600_000,
             show_default=True,
             help="Lines of a throughput corpus.",
         ),

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks._corpus import fresh_lines, with_headers
+from benchmarks._corpus import fresh_lines, shop_messages, with_headers
 from benchmarks._plan import Plan
 from benchmarks.tasks import _parser_speed, throughput
 
@@ -29,6 +29,17 @@ def test_headers_rise():
     lines = list(with_headers(["x"] * 3))
     assert lines[0] == "2026-01-05T00:00:00.000Z INFO app.core: x"
     assert lines == sorted(lines)
+
+
+def test_the_shop_fills_up_the_sources_with_messages_alone():
+    said = shop_messages(3, seed=0)
+    assert len(said) == 3
+    assert said == shop_messages(3, seed=0)
+    assert all(len(messages) > 300 for messages in said.values())
+    assert not [
+        text for messages in said.values() for text in messages if text.startswith(("2026", "{")) or "\n" in text
+    ]
+    assert shop_messages(0, seed=0) == {}
 
 
 @pytest.fixture
