@@ -3,7 +3,7 @@
 Each measurement has a process of its own, alone on the machine, one thread for the libraries. Corpora are made of the
 labelled systems' messages, and of the simulated shop's services until there are 16 sources, with values drawn afresh
 for each line (benchmarks/_corpus.py). What is compiled at the first use is compiled before the clock starts. Seconds
-are wall time; memory is the peak of the process, corpus included.
+are wall time, but CPU time for the parser and Drain3; memory is the peak of the process, corpus included.
 """
 
 import resource
@@ -53,7 +53,7 @@ def methods() -> dict[str, str]:
         f"detection.MetricScorer, {_POINTS[0]:,} series at a time; rca.granger, all ordered pairs, lags 1 to 3; "
         f"rca.diagnose on metrics alone, with the Granger graph of the most suspicious series; both on {_ROWS} rows.",
         DRAIN: "Stock Drain3 0.9.11 with the masks of its examples, one miner a source, templates only (no headers, "
-        f"parameters or storage), on at most {_DRAIN_LINES:,} of the lines.",
+        f"parameters or storage), on at most {_DRAIN_LINES:,} of the lines; CPU seconds.",
         **_kafka_speed.METHODS,
         KNN: f"The baseline of the detection task, on one series of {_KNN_POINTS:,} points.",
         GRANGER: "statsmodels.tsa.stattools.grangercausalitytests over all ordered pairs, lags 1 to 3, on the same "
