@@ -36,19 +36,23 @@ _LONG_HEX = re.compile(r"[a-f]{8,}$|[A-F]{8,}$")
 
 _MONTH = r"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]*"
 _DAY = r"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*"
-_DATE = rf"\b(?:{_DAY},? )?{_MONTH} +\d{{1,2}} \d\d:\d\d:\d\d(?: [A-Z]{{3,4}})?(?: \d{{4}})?\b"
+_DATE = re.compile(rf"\b(?:{_DAY},? )?{_MONTH} +\d{{1,2}} \d\d:\d\d:\d\d(?: [A-Z]{{3,4}})?(?: \d{{4}})?\b")
 _BETWEEN = r"\s\"'`<>()\[\]{},;|"  # ends a URL or a path
 _NAMES = "|".join(sorted(NAMING))
 _AFTER_NAME = r"(?:from|to|by|on|at|via|in|with)\b|[\[(]"
+_CLOCK = re.compile(r"(?<![\w:.])\d{1,2}:\d\d(?::\d\d)?(?:\.\d+)?(?![\w:])")
+_AGO = re.compile(r"(?<!\S)<\d+ (?:sec|second|ms|min)s?\b")
+_REPEATED = re.compile(r"(?<!\S)([A-Za-z][A-Za-z_]*)-?[0-9]+(?: \1-?[0-9]+)+(?!\S)")
+_DIGITS = re.compile(r"\d")
 _TEXT_MASKS = (  # with a text without which none can match
     ("<redacted:", re.compile(r"<redacted:[a-z_]+>"), WILDCARD),
     ("://", re.compile(rf"\b[A-Za-z][A-Za-z0-9+-]{{0,20}}://[^{_BETWEEN}]+(?<![.:])"), WILDCARD),
     ("?", re.compile(rf"(?<![^\s\"'=(\[])/[^{_BETWEEN}?]{{0,500}}\?[^{_BETWEEN}]*"), WILDCARD),
     ("\\", re.compile(rf"(?<![\w\\])(?:[A-Za-z]:)?\\[\w?\\](?:[^{_BETWEEN}:]| (?=[^\s\\:]+\\))*(?<!\.)"), WILDCARD),
     (":", re.compile(r"\b(?:[0-9A-Fa-f]{2}:){3,}[0-9A-Fa-f]{2}\b"), WILDCARD),
-    (":", re.compile(_DATE), "<*>:<*>:<*>"),
-    (":", re.compile(r"(?<![\w:.])\d{1,2}:\d\d(?::\d\d)?(?:\.\d+)?(?![\w:])"), WILDCARD),
-    ("<", re.compile(r"(?<!\S)<\d+ (?:sec|second|ms|min)s?\b"), WILDCARD),
+    (":", _DATE, "<*>:<*>:<*>"),
+    (":", _CLOCK, WILDCARD),
+    ("<", _AGO, WILDCARD),
     ("@", re.compile(rf"(?<![^\s<(\[\"'=:,]){_MAILBOX}@{_HOST}(?![\w.-]*\w)"), WILDCARD),
     ('="', re.compile(r'="[^"]*[^"A-Za-z _-][^"]*"'), '="<*>"'),
     ("=[", re.compile(r"=\[[^\[\]]*\](?:\[[^\[\]]*\])+"), "=<*>"),
@@ -56,8 +60,9 @@ _TEXT_MASKS = (  # with a text without which none can match
     ("{", re.compile(r"=[A-Za-z]\w*\{[^{}]*\}"), "=<*>"),
     ("()", re.compile(r"(?<!\S)\(\)"), "(<*>)"),
     ("  ", re.compile(rf"\b({_NAMES})  (?={_AFTER_NAME})"), rf"\1 {WILDCARD} "),  # an empty name
-    (" ", re.compile(r"(?<!\S)([A-Za-z][A-Za-z_]*)-?[0-9]+(?: \1-?[0-9]+)+(?!\S)"), WILDCARD),
+    (" ", _REPEATED, WILDCARD),
 )
+_TEXT_MASKS_WITHOUT_DIGITS = tuple(one for one in _TEXT_MASKS if one[1] not in (_DATE, _CLOCK, _AGO, _REPEATED))
 
 # Wildcards that touch are one parameter; so are addresses written with colons.
 _GLUED = re.compile(r"<\*>(?:[.+_-]?<\*>)+")
@@ -97,14 +102,29 @@ def tokenise(message: str, masks: Sequence["re2._Regexp"] = ()) -> list[str]:
     """
     for pattern in masks:
         message = pattern.sub(WILDCARD, message)
-    for mark, mask, instead in _TEXT_MASKS:
+    digits = _DIGITS.search(message) is not None
+    for mark, mask, instead in _TEXT_MASKS if digits else _TEXT_MASKS_WITHOUT_DIGITS:
         if mark in message:
             message = mask.sub(instead, message)
     tokens = _TOKEN.findall(message)
-    masked = [WILDCARD if token.isdigit() and token.isascii() else _masked(token) for token in tokens]
+    if digits:
+        masked = [WILDCARD if token.isdigit() and token.isascii() else _masked(token) for token in tokens]
+    else:
+        masked = list(map(_masked, tokens))
     if len(tokens) > _TOKEN_CAP:
         masked = _capped(masked)
+    elif masked == tokens and WILDCARD not in message and message.strip(" ") == message:
+        return _without_full_stops(tokens) if "." in message else tokens
     return _collapse("".join(masked).strip(" "))
+
+
+def _without_full_stops(tokens: Sequence[str]) -> list[str]:
+    """Return the tokens of a message nothing is masked in, as `_collapse` cuts them: full stops after a word apart."""
+    parts: list[str] = []
+    for token in tokens:
+        word = token.rstrip(".")
+        parts += (word, token[len(word) :]) if 0 < len(word) < len(token) else (token,)
+    return parts
 
 
 def _capped(masked: list[str]) -> list[str]:
@@ -160,4 +180,4 @@ def is_word(token: str) -> bool:
 
 def normalise(template: str) -> str:
     """Return the template as it is shown and hashed: wildcards that belong together are one."""
-    return _COLONS.sub(WILDCARD, _GLUED.sub(WILDCARD, template))
+    return _COLONS.sub(WILDCARD, _GLUED.sub(WILDCARD, template)) if WILDCARD in template else template

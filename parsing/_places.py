@@ -25,10 +25,11 @@ Tokens = tuple[str, ...]
 
 def varying(tokens: Sequence[str]) -> list[bool]:
     """Return which tokens have a place of their own, as opposed to being part of the skeleton."""
-    vary = [_may_vary(token) for token in tokens]
-    for i in range(2, len(tokens)):
-        if tokens[i] in NAMING and tokens[i - 1] == " " and tokens[i - 2] in NAMING:
-            vary[i] = not vary[i - 2]  # a user called "user"
+    vary = list(map(_may_vary, tokens))
+    if not NAMING.isdisjoint(tokens):
+        for i in range(2, len(tokens)):
+            if tokens[i] in NAMING and tokens[i - 1] == " " and tokens[i - 2] in NAMING:
+                vary[i] = not vary[i - 2]  # a user called "user"
     return vary
 
 

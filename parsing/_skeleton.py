@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import combinations, compress
+from operator import mul, sub
 from typing import Any
 
 from parsing._masks import is_place, normalise
@@ -35,12 +36,12 @@ _THING = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)+$|[A-Za-z]+[0-9]$|.*[@\\]")
 _IN_CODE = re.compile(r".*[_$~]|.*[a-z][A-Z]|.*\w\.\w")
 
 Words = tuple[str, ...]
-_Opening = tuple[tuple[int, ...], int, int]
-"""One or two places, a bit for each, and a key of the words with these places left open: clusters that differ only
-there find each other by it. It is another in each process; nothing depends on it but who finds whom."""
+_Keys = list[int]
+"""Of each opening of a message's words (`_places_of`), a key of the words with these places left open: clusters that
+differ only there find each other by it. It is another in each process; nothing depends on it but who finds whom."""
 
 
-@dataclass
+@dataclass(slots=True)
 class _Cluster:
     shape: Words  # tokens, "" where a word stands
     words: Words
@@ -85,12 +86,11 @@ class SkeletonEngine:
         shown = tuple(compress(tokens, vary))
         same = self._shapes.get(shape)
         places = same.places if same else Places.of(shape)
-        words = tuple([WILDCARD if i in places.values or is_place(word) else word for i, word in enumerate(shown)])
+        words = _words(shown, places)
         found = same.exact.get(words) if same else None
         if found is not None:
             return found.members[0], _show(found, shown)
-        openings = _openings(words) if same else []
-        found = _covering(same, words, openings) if same else None
+        found = _covering(same, words) if same else None
         if found is not None:
             return found.members[0], _show(found, shown)
         if len(self._alive) >= self._max_clusters:
@@ -100,7 +100,7 @@ class SkeletonEngine:
         if same is None:
             self._begin(cluster, places)
         else:
-            cluster = self._settle(same, cluster, openings)
+            cluster = self._settle(same, cluster)
         return self._count, _texts(cluster)
 
     def _begin(self, cluster: _Cluster, places: Places) -> None:
@@ -108,10 +108,10 @@ class SkeletonEngine:
         same = self._shapes[cluster.shape] = _Shape(places, lone=cluster)
         self._register(same, cluster, [])
 
-    def _settle(self, same: _Shape, cluster: _Cluster, openings: list[_Opening]) -> _Cluster:
+    def _settle(self, same: _Shape, cluster: _Cluster) -> _Cluster:
         """Add the cluster and merge while there is reason to; return what it ended up in."""
         while True:
-            group = _mergeable(same, cluster, self._add(same, cluster, openings))
+            group = _mergeable(same, cluster, self._add(same, cluster))
             if group is None:
                 return cluster
             words, parts = group
@@ -123,22 +123,24 @@ class SkeletonEngine:
                 del same.exact[part.words], self._alive[part.members[-1]]
             members = [number for part in parts for number in part.members]
             cluster = _Cluster(cluster.shape, words, _agreed([part.shown for part in parts]), members)
-            openings = _openings(words)
 
-    def _add(self, same: _Shape, cluster: _Cluster, openings: list[_Opening]) -> list[_Opening]:
-        """Add a cluster; return those of its openings that others have too."""
+    def _add(self, same: _Shape, cluster: _Cluster) -> list[tuple[int, int]]:
+        """Add a cluster; return those of its openings that others have too: which opening, and its key."""
         if same.lone is not None:
             lone, same.lone = same.lone, None
-            self._register(same, lone, _openings(lone.words))
-        return self._register(same, cluster, openings)
+            self._register(same, lone, _keys(lone.words))
+        return self._register(same, cluster, _keys(cluster.words))
 
-    def _register(self, same: _Shape, cluster: _Cluster, openings: list[_Opening]) -> list[_Opening]:
+    def _register(self, same: _Shape, cluster: _Cluster, keys: _Keys) -> list[tuple[int, int]]:
         self._alive[cluster.members[-1]] = cluster
         same.exact[cluster.words] = cluster
         same.wild.add(_wild(cluster.words))
-        near, closed, shared = same.near, same.closed, []
-        for opening in openings:
-            key = opening[2]
+        near, closed = same.near, same.closed
+        shared: list[tuple[int, int]] = []
+        if near.keys().isdisjoint(keys) and closed.keys().isdisjoint(keys):
+            near.update(dict.fromkeys(keys, cluster))
+            return shared
+        for number, key in enumerate(keys):
             if key in closed:
                 continue
             there = near.setdefault(key, cluster)
@@ -148,7 +150,7 @@ class SkeletonEngine:
                 there.append(cluster)
             else:
                 near[key] = [there, cluster]
-            shared.append(opening)
+            shared.append((number, key))
         return shared
 
     def snapshot(self) -> dict[str, Any]:
@@ -166,42 +168,44 @@ class SkeletonEngine:
             if same is None:
                 self._begin(cluster, Places.of(cluster.shape))
             else:
-                self._add(same, cluster, _openings(cluster.words))
+                self._add(same, cluster)
         for shape, places, opened in saved["closed"]:
             self._shapes[tuple(shape)].close(tuple(places), tuple(opened))
 
 
+# Not hash((place, word)): sums of those are equal now and then.
 _FACTORS = [pow(0x9E3779B97F4A7C15, place + 1, (1 << 61) - 1) for place in range(_MOST_WORDS_SINGLY)]
 _OPEN = [hash("\n") * factor for factor in _FACTORS]
 
 
 def _key(places: tuple[int, ...], opened: Words) -> int:
     """Return a sum over places, so that opening one more of them changes it by a difference."""
-    words = enumerate(zip(opened, _FACTORS, strict=False))
-    return sum(_OPEN[i] if i in places else hash(word) * factor for i, (word, factor) in words)
+    return sum(_OPEN[i] if i in places else hash(word) * _FACTORS[i] for i, word in enumerate(opened))
 
 
-@lru_cache(maxsize=_MOST_WORDS_SINGLY)
-def _pairs(count: int) -> list[tuple[int, int]]:
-    return list(combinations(range(count), 2))
+@lru_cache(maxsize=_MOST_WORDS_SINGLY + 1)
+def _places_of(count: int) -> list[tuple[int, ...]]:
+    """Return the openings of so many words: each place, and where words are few each pair of places."""
+    if count > _MOST_WORDS_SINGLY:
+        return []
+    sizes = (1, 2) if count <= _MOST_WORDS_IN_PAIRS else (1,)
+    return [places for size in sizes for places in combinations(range(count), size)]
 
 
-def _openings(words: Words) -> list[_Opening]:
-    """Return the openings of each place and pair of places.
+def _keys(words: Words) -> _Keys:
+    """Return the keys of the openings.
 
     Places that are parameters already take part: their clusters stand beside those with a constant there.
     """
     count = len(words)
     if count > _MOST_WORDS_SINGLY:
         return []
-    numbers = [hash(word) * factor for word, factor in zip(words, _FACTORS, strict=False)]
-    total, changes = sum(numbers), [there - number for there, number in zip(_OPEN, numbers, strict=False)]
-    found: list[_Opening] = [((place,), 1 << place, total + change) for place, change in enumerate(changes)]
+    numbers = list(map(mul, map(hash, words), _FACTORS))
+    total, changes = sum(numbers), list(map(sub, _OPEN, numbers))
+    keys = [total + change for change in changes]
     if count <= _MOST_WORDS_IN_PAIRS:
-        found += [
-            (pair, 1 << pair[0] | 1 << pair[1], total + changes[pair[0]] + changes[pair[1]]) for pair in _pairs(count)
-        ]
-    return found
+        keys += [one + change for place, one in enumerate(keys) for change in changes[place + 1 :]]
+    return keys
 
 
 def _opened(words: Words, places: tuple[int, ...]) -> Words:
@@ -210,7 +214,14 @@ def _opened(words: Words, places: tuple[int, ...]) -> Words:
 
 def _wild(words: Words) -> int:
     """Return the places of parameters as bits."""
-    return sum(1 << i for i, word in enumerate(words) if word == WILDCARD)
+    return sum([1 << i for i, word in enumerate(words) if word == WILDCARD]) if WILDCARD in words else 0
+
+
+def _words(shown: Words, places: Places) -> Words:
+    """Return the words that tell clusters of a skeleton apart: values, lists and quantities do not."""
+    if not places.values and not any(map(is_place, shown)):
+        return shown
+    return tuple([WILDCARD if i in places.values or is_place(word) else word for i, word in enumerate(shown)])
 
 
 def _constants(same: _Shape, opened: Words) -> tuple[int, int]:
@@ -225,23 +236,28 @@ def _may_cover(same: _Shape, opened: Words) -> bool:
     return constants >= 2 and 2 * constants >= words
 
 
-def _covering(same: _Shape, words: Words, openings: list[_Opening]) -> _Cluster | None:
+def _covering(same: _Shape, words: Words) -> _Cluster | None:
     """Return a cluster that has parameters where `words` has constants and is equal elsewhere."""
     own = _wild(words)
     if same.wild <= {own}:
         return None
-    for places, bits, _ in openings:
-        if own | bits != own and own | bits in same.wild:
+    for places in _places_of(len(words)):
+        bits = own | sum([1 << place for place in places])
+        if bits != own and bits in same.wild:
             opened = _opened(words, places)
             if (found := same.exact.get(opened)) is not None and _may_cover(same, opened):
                 return found
     return None
 
 
-def _mergeable(same: _Shape, cluster: _Cluster, shared: list[_Opening]) -> tuple[Words, list[_Cluster]] | None:
+def _mergeable(
+    same: _Shape, cluster: _Cluster, shared: Sequence[tuple[int, int]]
+) -> tuple[Words, list[_Cluster]] | None:
     """Return the words that `cluster` and others should become, and those others with it; None: no reason to merge."""
-    for places, _, key in shared:
-        opened, near = _opened(cluster.words, places), same.near[key]
+    openings = _places_of(len(cluster.words))
+    for number, key in shared:
+        places, near = openings[number], same.near[key]
+        opened = _opened(cluster.words, places)
         assert isinstance(near, list)
         beside = same.near[key] = [one for one in near if one.alive]
         if len(beside) >= 2 and _may_merge(same, places, opened, beside):
@@ -291,5 +307,5 @@ def _show(cluster: _Cluster, shown: Words) -> list[tuple[int, str]]:
 
 def _texts(cluster: _Cluster) -> list[tuple[int, str]]:
     words = iter(cluster.shown)
-    text = normalise("".join(token or next(words) for token in cluster.shape))
+    text = normalise("".join([token or next(words) for token in cluster.shape]))
     return [(number, text) for number in cluster.members]

@@ -2,6 +2,7 @@
 
 import re
 from functools import lru_cache
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -35,15 +36,16 @@ class Templates:
         """Add a text; return its number."""
         number, pieces = len(self.texts), _literals(text)
         self.texts.append(text)
-        self.ids, self.wild, self.first = (_room(one, number + 1) for one in (self.ids, self.wild, self.first))
-        self.ids[number], self.wild[number], self.first[number] = _id(text), len(pieces) - 1, self._literal_count
-        self.literal_offsets = _room(self.literal_offsets, self._literal_count + len(pieces) + 1)
-        for piece in pieces:
-            at = int(self.literal_offsets[self._literal_count])
-            self.literals = _room(self.literals, at + len(piece) + 8)  # compiled code reads eight bytes at a time
-            self.literals[at : at + len(piece)] = np.frombuffer(piece, np.uint8)
-            self._literal_count += 1
-            self.literal_offsets[self._literal_count] = at + len(piece)
+        if number == len(self.ids):
+            self.ids, self.wild, self.first = (_room(one, number + 1) for one in (self.ids, self.wild, self.first))
+        first, data = self._literal_count, b"".join(pieces)
+        self.ids[number], self.wild[number], self.first[number] = _id(text), len(pieces) - 1, first
+        self._literal_count += len(pieces)
+        self.literal_offsets = _room(self.literal_offsets, self._literal_count + 1)
+        at = int(self.literal_offsets[first])
+        self.literal_offsets[first : self._literal_count + 1] = list(accumulate(map(len, pieces), initial=at))
+        self.literals = _room(self.literals, at + len(data) + 8)  # compiled code reads eight bytes at a time
+        self.literals[at : at + len(data)] = np.frombuffer(data, np.uint8)
         return number
 
     def tailed(self, number: int) -> int:

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numba import njit
 
@@ -124,3 +124,9 @@ _HOSTILE = [
 def test_hostile_words_take_linear_time() -> None:
     for text in ("x" * 200_000, "a." * 100_000, "[" * 50_000, '="' * 50_000, "a/" * 100_000, "1:" * 50_000, *_HOSTILE):
         assert fit_one("".join(tokenise(text)), text) is not None
+
+
+@given(st.text(st.sampled_from("ab.é '\"(-"), min_size=1))
+@example("'two words' a. .b ...  c..d.")
+def test_a_text_without_parameters_is_cut_as_one_with_a_parameter_is(text: str):
+    assert tokenise(f"x{text}x 7") == [*tokenise(f"x{text}x"), " ", "<*>"]
