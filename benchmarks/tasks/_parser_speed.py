@@ -17,15 +17,21 @@ PARSE, SMALL, HEADED = "parse", "parse, batches of 100", "parse, raw lines with 
 TEMPLATES = (1_000, 100_000)
 """How many templates there are when the cost of lines that all bring a new one is measured."""
 
+SENTENCES = (2_000, 20_000)
+"""How many sentences that never repeat are parsed, from the first on."""
+
 _BATCH = 8_000
-_WARM = 2_000
+_WARM = 200
 _NEW = 2_000
 _LIMIT = 200_000  # of templates: that no overflow hides the cost
+_VOCABULARY = 5_000
 
 METHOD = (
     f"parsing.Parser in batches of {_BATCH:,} lines (messages, parameters included), or of 100; raw lines: the "
     "same behind a time, level and component, format auto; templates: lines of random words, each a template of its "
-    f"own, {_NEW:,} of them once there are as many templates as is said; CPU seconds"
+    f"own, {_NEW:,} of them once there are as many templates as is said; sentences: 4 to 19 of "
+    f"{_VOCABULARY:,} made-up words, frequent as in a language, so that hardly any line has a template of another; "
+    "CPU seconds"
 )
 """What is measured, in words. One thread does all of it, so CPU time is taken: neighbours do not disturb it."""
 
@@ -35,9 +41,14 @@ def with_templates(count: int) -> str:
     return f"parse, new templates beyond {count:,}"
 
 
+def of_sentences(count: int) -> str:
+    """Return the name of the measurement on so many sentences."""
+    return f"parse, first {count:,} sentences without digits"
+
+
 def kinds() -> list[str]:
     """List the measurements of the parser."""
-    return [PARSE, SMALL, HEADED, *map(with_templates, TEMPLATES)]
+    return [PARSE, SMALL, HEADED, *map(with_templates, TEMPLATES), *map(of_sentences, SENTENCES)]
 
 
 def measure(kind: str, corpus: Mapping[str, Sequence[str]], seed: int) -> dict[str, Any]:
@@ -47,6 +58,9 @@ def measure(kind: str, corpus: Mapping[str, Sequence[str]], seed: int) -> dict[s
     for count in TEMPLATES:
         if kind == with_templates(count):
             return {"sources": {"all": _beyond(count, seed)}}
+    for count in SENTENCES:
+        if kind == of_sentences(count):
+            corpus = {"all": sentences(count, seed)}
     if kind == HEADED:
         corpus = {name: list(with_headers(lines)) for name, lines in corpus.items()}
     settings = ParserSettings(format="auto" if kind == HEADED else "message")
@@ -94,6 +108,19 @@ def _beyond(count: int, seed: int) -> list[float]:
     began = time.process_time()
     parser.process(batch, len(lines))
     return [_NEW, time.process_time() - began]
+
+
+def sentences(count: int, seed: int) -> list[str]:
+    """Return sentences of made-up words of letters, which never repeat."""
+    rng = np.random.default_rng(seed)
+    letters = rng.integers(ord("a"), ord("z") + 1, (_VOCABULARY, 9), np.uint8)
+    words = [
+        row[:size].tobytes().decode() for row, size in zip(letters, rng.integers(2, 10, len(letters)), strict=True)
+    ]
+    shares = 1 / np.arange(1, _VOCABULARY + 1)
+    sizes = rng.integers(4, 20, count)
+    said = [words[one] for one in rng.choice(_VOCABULARY, sizes.sum(), p=shares / shares.sum())]
+    return [" ".join(said[end - size : end]) for size, end in zip(sizes, np.cumsum(sizes), strict=True)]
 
 
 def _shapeless(count: int, seed: int) -> list[str]:

@@ -26,7 +26,7 @@ from benchmarks._plan import Measured, Plan, Unit
 from benchmarks.datasets import CORRECTED, parsing_sets
 from benchmarks.tasks import _kafka_speed, _parser_speed
 from benchmarks.tasks._kafka_speed import CONSUMER, LIBRDKAFKA, PLAIN
-from benchmarks.tasks._parser_speed import HEADED, PARSE, SMALL, TEMPLATES, with_templates
+from benchmarks.tasks._parser_speed import HEADED, PARSE, SENTENCES, SMALL, TEMPLATES, of_sentences, with_templates
 from telemetry import WINDOW_METRICS
 
 if TYPE_CHECKING:
@@ -65,7 +65,8 @@ def units(plan: Plan) -> list[Unit]:
     """List the measurements."""
     _messages(plan.data, plan.seed)
     wanted = [(kind, OURS) for kind in _parser_speed.kinds()]
-    wanted += [(PARSE, DRAIN), (FILES, OURS), (DETECT, OURS), (DETECT, KNN)]
+    wanted += [(kind, DRAIN) for kind in (PARSE, *map(of_sentences, SENTENCES))]
+    wanted += [(FILES, OURS), (DETECT, OURS), (DETECT, KNN)]
     if plan.bootstrap:
         wanted += [(kind, method) for kind in KAFKA for method in (OURS, LIBRDKAFKA, CONSUMER, PLAIN)]
     wanted += [(f"{RCA}, {size} series", OURS) for size in SIZES]
@@ -87,7 +88,10 @@ def _corpus(plan: Plan, lines: int) -> dict[str, list[str]]:
 def measure(unit: Unit, plan: Plan) -> dict[str, Any]:
     """Do one measurement."""
     kind, method = unit.dataset, unit.method
-    if method == DRAIN:
+    sentences = {of_sentences(count): count for count in SENTENCES}
+    if method == DRAIN and kind in sentences:
+        found = _parser_speed.measure_drain({"all": _parser_speed.sentences(sentences[kind], plan.seed)})
+    elif method == DRAIN:
         found = _parser_speed.measure_drain(_corpus(plan, min(plan.lines, _DRAIN_LINES)))
     elif kind in _parser_speed.kinds():
         found = _parser_speed.measure(kind, _corpus(plan, plan.lines), plan.seed)
@@ -255,6 +259,8 @@ def _peers(measured: dict[tuple[str, str], Any]) -> Iterator[tuple[str, str, str
     """Yield what is compared: a measurement, its peer, and the measurement the peer's figure comes from."""
     for kind in (PARSE, SMALL, HEADED):
         yield kind, DRAIN, PARSE
+    for kind in map(of_sentences, SENTENCES):
+        yield kind, DRAIN, kind
     few, many = map(with_templates, TEMPLATES)
     yield many, OURS, few
     yield FILES, DRAIN, PARSE

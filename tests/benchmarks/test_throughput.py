@@ -42,6 +42,12 @@ def test_the_shop_fills_up_the_sources_with_messages_alone():
     assert shop_messages(0, seed=0) == {}
 
 
+def test_sentences_do_not_repeat_and_have_no_digits():
+    said = _parser_speed.sentences(2_000, seed=1)
+    assert len(set(said)) > 1_990
+    assert all(re.fullmatch(r"[a-z]+( [a-z]+){3,18}", one) for one in said)
+
+
 @pytest.fixture
 def plan(bench_data: Path) -> Plan:
     return Plan(bench_data, lines=2_000)
@@ -52,6 +58,8 @@ def test_speeds_and_ratios(plan: Plan, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(throughput, "_POINTS", (50, 12))
     monkeypatch.setattr(throughput, "TEMPLATES", (30, 200))
     monkeypatch.setattr(_parser_speed, "TEMPLATES", (30, 200))
+    monkeypatch.setattr(throughput, "SENTENCES", (100,))
+    monkeypatch.setattr(_parser_speed, "SENTENCES", (100,))
     units = throughput.units(plan)
     assert all(unit.alone for unit in units)
     found = [(unit, throughput.measure(unit, plan)) for unit in units]
@@ -63,6 +71,8 @@ def test_speeds_and_ratios(plan: Plan, monkeypatch: pytest.MonkeyPatch):
         assert rows[kind, "faultline", "Drain3 masked", "ratio:lines_per_s"].value > 0
     few, many = "parse, new templates beyond 30", "parse, new templates beyond 200"
     assert rows[many, "faultline", few, "ratio:lines_per_s"].value > 0
+    sentences = "parse, first 100 sentences without digits"
+    assert rows[sentences, "faultline", "Drain3 masked", "ratio:lines_per_s"].value > 0
     assert rows["pipeline from files", "faultline", "Drain3 masked", "ratio:lines_per_s"].value > 0
     assert rows["detection", "faultline", "PyOD KNN", "ratio:points_per_s"].value > 0
     assert rows["rca, 8 series", "faultline", "", "seconds"].value > 0
