@@ -23,19 +23,23 @@ _ARROW = (" ", "-", ">", " ")
 Tokens = tuple[str, ...]
 
 
-def varying(tokens: Sequence[str]) -> list[bool]:
-    """Return which tokens have a place of their own, as opposed to being part of the skeleton."""
-    vary = list(map(_may_vary, tokens))
-    if not NAMING.isdisjoint(tokens):
-        for i in range(2, len(tokens)):
-            if tokens[i] in NAMING and tokens[i - 1] == " " and tokens[i - 2] in NAMING:
-                vary[i] = not vary[i - 2]  # a user called "user"
-    return vary
+def skeleton(tokens: Sequence[str]) -> Tokens:
+    """Return the tokens with "" for those that have a place of their own, as opposed to being part of the skeleton."""
+    shape = tuple(map(_hole, tokens))
+    return shape if NAMING.isdisjoint(tokens) else _with_named(tokens, list(shape))
+
+
+def _with_named(tokens: Sequence[str], shape: list[str]) -> Tokens:
+    """Return the skeleton where names may read like what they name: a user called "user"."""
+    for i in range(2, len(tokens)):
+        if tokens[i] in NAMING and tokens[i - 1] == " " and tokens[i - 2] in NAMING:
+            shape[i] = tokens[i] if shape[i - 2] == "" else ""
+    return tuple(shape)
 
 
 @lru_cache(maxsize=1 << 15)
-def _may_vary(token: str) -> bool:
-    return is_word(token) and token not in _FIXED
+def _hole(token: str) -> str:
+    return "" if is_word(token) and token not in _FIXED else token
 
 
 @dataclass(frozen=True)

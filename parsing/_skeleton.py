@@ -16,11 +16,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import combinations, compress
-from operator import mul, sub
+from operator import mul, not_, sub
 from typing import Any
 
 from parsing._masks import is_place, normalise
-from parsing._places import Places, varying
+from parsing._places import Places, skeleton
 from telemetry import WILDCARD
 
 OVERFLOW = 0
@@ -81,9 +81,8 @@ class SkeletonEngine:
 
     def learn(self, tokens: Sequence[str]) -> tuple[int, list[tuple[int, str]]]:
         """Return the cluster of a message, and every (cluster, template) that is new or has changed."""
-        vary = varying(tokens)
-        shape = tuple(["" if may else token for token, may in zip(tokens, vary, strict=True)])
-        shown = tuple(compress(tokens, vary))
+        shape = skeleton(tokens)
+        shown = tuple(compress(tokens, map(not_, shape)))
         same = self._shapes.get(shape)
         places = same.places if same else Places.of(shape)
         words = _words(shown, places)
@@ -137,7 +136,7 @@ class SkeletonEngine:
         same.wild.add(_wild(cluster.words))
         near, closed = same.near, same.closed
         shared: list[tuple[int, int]] = []
-        if near.keys().isdisjoint(keys) and closed.keys().isdisjoint(keys):
+        if near.keys().isdisjoint(keys) and (not closed or closed.keys().isdisjoint(keys)):
             near.update(dict.fromkeys(keys, cluster))
             return shared
         for number, key in enumerate(keys):
