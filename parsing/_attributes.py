@@ -8,10 +8,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from parsing._columns import Bytes, Flags, Ints, appended, one_chunk
+from parsing._columns import Bytes, Flags, Ints, Rows, appended
+from parsing._frames import Given
 from parsing._headers import Headers
 from parsing._jit import Kernels
-from telemetry import ATTRIBUTES
+from telemetry import ATTRIBUTES, LINES
 
 _ATTRIBUTE_OF = {
     "pid": "process.pid",
@@ -24,39 +25,39 @@ _ATTRIBUTE_OF = {
 _YEAR, _DATE = ("faultline.year", "assumed"), ("faultline.date", "assumed")
 _INHERITED = ("faultline.time", "inherited")
 _STRING = pa.string()
+_TIME, _ATTRIBUTES = LINES.get_field_index("time"), LINES.get_field_index("attributes")
 _text_kernels = Kernels("parsing._text_kernels")
 _PAIR = pa.struct([ATTRIBUTES.key_field, ATTRIBUTES.item_field])
 _ENTRY = pa.struct([pa.field("key", pa.string(), nullable=False), pa.field("value", pa.string())])
 
 
-def attribute_column(rows: pa.Table, headers: Headers, at: Ints, inherited: Flags) -> pa.Array | pa.ChunkedArray:
+def attribute_column(rows: Given, headers: Headers, at: Rows, inherited: Flags) -> pa.Array | None:
     """Return the attributes of records (map column) whose first lines are `rows`, `at` within `headers`.
 
-    `inherited`: the record's time is that of the record before it.
+    None: they are those the lines came with. `inherited`: the record's time is that of the record before it.
     """
-    old = rows["attributes"]
     names = [name for name in _ATTRIBUTE_OF if name in headers.seen]
     set_flags = _set_flags(rows, headers, at, inherited)
     if not names and not set_flags and not headers.extra:
-        return old
+        return None
     keys = _packed((*(_ATTRIBUTE_OF[name] for name in names), *(key for (key, _), _ in set_flags)))
-    begins, ends = headers.places(names, at, len(set_flags))
+    begins, ends = headers.taken(names, at, len(set_flags))
     data = headers.data
     if set_flags:
         data, value_begins, value_ends = appended(data, [value for (_, value), _ in set_flags])
         for k, (_, flag) in enumerate(set_flags):
             begins[len(names) + k], ends[len(names) + k] = value_begins[k] * flag, value_ends[k] * flag
     added = _Entries.of(keys, data, begins, ends)
-    if headers.extra or old.null_count < len(old):
-        return added.merged(one_chunk(old), headers.extra, at)
+    if headers.extra or rows.has(_ATTRIBUTES):
+        return added.merged(rows.batch.column(_ATTRIBUTES).slice(0, len(inherited)), headers.extra, at)
     return added.column()
 
 
-def _set_flags(rows: pa.Table, headers: Headers, at: Ints, inherited: Flags) -> list[tuple[tuple[str, str], Flags]]:
+def _set_flags(rows: Given, headers: Headers, at: Rows, inherited: Flags) -> list[tuple[tuple[str, str], Flags]]:
     """Return what is to be said about times, and of which records."""
     flags = [(_INHERITED, inherited)]
     if headers.assumed:
-        stated = one_chunk(rows["time"])
+        stated = rows.batch.column(_TIME).slice(0, len(inherited))
         unstated = stated.is_null().to_numpy(zero_copy_only=False)
         flags = [(_YEAR, headers.year_assumed[at] & unstated), (_DATE, headers.date_assumed[at] & unstated), *flags]
     return [(said, flag) for said, flag in flags if np.count_nonzero(flag)]
@@ -104,12 +105,13 @@ class _Entries:
         buffers = [bitmap, pa.py_buffer(self.offsets)]
         return pa.Array.from_buffers(ATTRIBUTES, len(self.offsets) - 1, buffers, self.absent, children=[pairs])
 
-    def merged(self, old: pa.Array, extra: dict[int, dict[str, str]], first: Ints) -> pa.Array:
+    def merged(self, old: pa.Array, extra: dict[int, dict[str, str]], at: Rows) -> pa.Array:
         """Return the map column `old` with these entries and `extra` (by line) behind; none and null stays null."""
         listed = old.cast(pa.list_(_ENTRY))
         flat = pc.list_flatten(listed)
         lengths = pc.fill_null(pc.list_value_length(listed), 0).to_numpy(zero_copy_only=False)
-        place = {int(row): record for record, row in enumerate(first) if int(row) in extra}
+        lines = range(at.stop) if isinstance(at, slice) else at.tolist()
+        place = {row: record for record, row in enumerate(lines) if row in extra}
         further = [
             (place[row], key, value) for row, pairs in extra.items() if row in place for key, value in pairs.items()
         ]

@@ -13,7 +13,7 @@ from parsing._jit import Kernels
 Bytes = NDArray[np.uint8]
 Ints = NDArray[np.int64]
 Flags = NDArray[np.bool_]
-_NO_BYTES = np.frombuffer(b"", np.uint8)
+NO_BYTES = np.frombuffer(b"", np.uint8)
 Rows = Ints | slice
 """Which rows; a slice where they lie together, so that nothing is copied."""
 _STRING = pa.string()
@@ -33,7 +33,7 @@ class Spans:
         """Return the texts of a string array, not copied. Nulls are empty."""
         _, offsets, data = column.buffers()
         if len(column) == 0 or data is None:
-            return cls(_NO_BYTES, *np.zeros((2, len(column)), np.int64))
+            return cls(NO_BYTES, *np.zeros((2, len(column)), np.int64))
         begins, ends = np.empty(len(column), np.int64), np.empty(len(column), np.int64)
         low, high = _row_kernels.text_places(np.frombuffer(offsets, np.int32), column.offset, begins, ends)
         return cls(np.frombuffer(data, np.uint8)[low:high], begins, ends)
@@ -54,9 +54,9 @@ class Spans:
         """Return the texts of some rows."""
         return Spans(self.data, self.begins[rows], self.ends[rows])
 
-    def column(self) -> pa.Array:
+    def column(self, empty_is_null: bool = False) -> pa.Array:
         """Return the texts as a string array."""
-        return string_columns(self.data, self.begins[np.newaxis], self.ends[np.newaxis], [False])[0]
+        return string_columns(self.data, self.begins[np.newaxis], self.ends[np.newaxis], [empty_is_null])[0]
 
     def replaced_by(self, others: "Spans", rows: Ints) -> "Spans":
         """Return the texts with those of some rows replaced by `others`, places in the same bytes."""
@@ -101,34 +101,6 @@ def string_columns(data: Bytes, begins: Ints, ends: Ints, empty_is_null: Sequenc
         buffers = [pa.py_buffer(valid[at]) if nulls else None, pa.py_buffer(offsets[at]), own.slice(place, size)]
         columns.append(pa.Array.from_buffers(_STRING, rows, buffers, nulls))
     return columns
-
-
-def ints(column: Any) -> Ints:
-    """Return the values of a column of int64 or times without nulls, not copied."""
-    array = one_chunk(column)
-    if len(array) == 0:
-        return np.zeros(0, np.int64)
-    return np.frombuffer(array.buffers()[1], np.int64)[array.offset : array.offset + len(array)]
-
-
-def flags(column: Any) -> Flags:
-    """Return the values of a column of truth values without nulls."""
-    array = one_chunk(column)
-    if array.true_count == 0:
-        return np.zeros(len(array), np.bool_)
-    bits = np.unpackbits(np.frombuffer(array.buffers()[1], np.uint8), bitorder="little")
-    return bits[array.offset : array.offset + len(array)].view(np.bool_)
-
-
-def int_column(values: NDArray[Any], kind: pa.DataType, valid: Flags | None = None) -> pa.Array:
-    """Return numbers as a column of a type of their width."""
-    if valid is None:
-        return pa.Array.from_buffers(kind, len(values), [None, pa.py_buffer(values)], 0)
-    return pa.Array.from_buffers(kind, len(values), [pa.py_buffer(_bits(valid)), pa.py_buffer(values)])
-
-
-def _bits(values: Flags) -> Bytes:
-    return np.packbits(values, bitorder="little")
 
 
 def all_same(column: pa.Array) -> bool:

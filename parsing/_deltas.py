@@ -5,51 +5,66 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from parsing._assemble import Records
-from parsing._columns import Ints, Rows, Spans, int_column, ints, one_chunk
+from parsing._columns import Ints, Rows, Spans
+from parsing._frames import ARROW, GIVEN, Frame, exported
 from parsing._jit import Kernels
-from telemetry import LINES, TEMPLATES, TIME
+from telemetry import LINES, TEMPLATES
 
 if TYPE_CHECKING:
     from parsing._parser import Stream
 
 _EXAMPLE = 2000  # characters of a body kept as a template's example
-_INT64, _STRING = pa.int64(), pa.string()
 _row_kernels = Kernels("parsing._row_kernels")
-_CONSTANT = [LINES.get_field_index(name) for name in ("source", "partition")]  # a parser's rows are of one partition
-_OFFSET = LINES.get_field_index("offset")
+_FRAME = Frame(TEMPLATES)
+_FROM_LINES = [(TEMPLATES.get_field_index(name), LINES.get_field_index(name)) for name in ("source", "partition")]
+_SERVICE = TEMPLATES.get_field_index("service")
+# Of each column: ours are rows of what `summarise` finds. Data 0 are the bodies, data 1 the templates.
+_MADE_OF = {
+    "example": (GIVEN, 0, 0),
+    "template_id": (GIVEN, 2, 0),
+    "first_seen": (GIVEN, 3, 0),
+    "last_seen": (GIVEN, 4, 0),
+}
+_MADE_OF |= {"count": (GIVEN, 5, 0), "offset": (GIVEN, 6, 0), "template": (GIVEN, 7, 1)}
+_SOURCES = np.array([_MADE_OF.get(name, (ARROW, 0, 0)) for name in TEMPLATES.names])
 
 
-def deltas(records: Records, ids: Ints, shares: Sequence[tuple["Stream", Rows]], number: Ints) -> pa.Table:
+def deltas(records: Records, shares: Sequence[tuple["Stream", Rows]], number: Ints) -> pa.Table:
     """Return the TEMPLATES rows of some records, in order of first appearance.
 
-    `ids`: of their templates; `number`: the template's number in its stream; `shares`: each stream's records.
+    `number`: the template's number in its stream; `shares`: each stream's records.
     """
-    found, bodies = np.empty((8, len(ids)), np.int64), records.bodies
-    keys, offsets = _keys(records, shares, number), ints(records.rows.column(_OFFSET))
-    count, longest = _row_kernels.summarise(keys, ids, records.time_us, offsets, bodies.begins, bodies.ends, found)
-    first, begins, ends = found[0, :count], found[1, :count], found[2, :count]
-    numbers = pa.py_buffer(found[3:, :count].tobytes())
-    example = Spans(bodies.data, begins, ends).column()
-    columns = (
-        _from(numbers, 0, count, _INT64),
-        records.service.slice(0, count) if records.one_service else records.service.take(int_column(first, _INT64)),
-        pa.array(_texts(shares, number, first), _STRING),
-        _from(numbers, 1, count, TIME),
-        _from(numbers, 2, count, TIME),
-        _from(numbers, 3, count, _INT64),
-        pc.utf8_slice_codeunits(example, 0, _EXAMPLE) if longest > _EXAMPLE else example,
-        *(one_chunk(records.rows.column(place)).slice(0, count) for place in _CONSTANT),
-        _from(numbers, 4, count, _INT64),
+    columns, bodies, rows = records.columns, records.bodies, records.rows
+    found, keys = np.empty((10, len(bodies)), np.int64), _keys(records, shares, number)
+    count, longest = _row_kernels.summarise(
+        keys, columns.ids, columns.time_us, rows.offsets, bodies.begins, bodies.ends, found
     )
-    return pa.Table.from_arrays(columns, schema=TEMPLATES)
+    first = found[0, :count]
+    if longest > _EXAMPLE:
+        _shorten(bodies, found[1, :count], found[2, :count])
+    texts = _texts(shares, number, first)
+    sizes = np.fromiter(map(len, texts), np.int64, count)
+    np.cumsum(sizes, out=found[9, :count])
+    np.subtract(found[9, :count], sizes, out=found[8, :count])
+    sources = _SOURCES.copy()
+    for place, line in _FROM_LINES:  # a parser's rows are of one partition
+        sources[place, 1] = rows.addresses[line]
+    sources[_SERVICE, 1] = columns.service_address
+    if not records.one_service:
+        kept, sources[_SERVICE, 1] = exported(columns.service.take(pa.array(first)))
+        columns.kept.append(kept)
+    packed = np.frombuffer(b"".join(texts), np.uint8)
+    return _FRAME.table(count, sources, found[1:], bodies.data, packed, found[1:], found[2:])
 
 
-def _from(numbers: pa.Buffer, row: int, count: int, kind: pa.DataType) -> pa.Array:
-    """Return a row of `count` numbers, of several in a buffer, as a column."""
-    return pa.Array.from_buffers(kind, count, [None, numbers], 0, row * count)
+def _shorten(bodies: Spans, begins: Ints, ends: Ints) -> None:
+    """Cut the examples that are too long, places in the bytes of bodies."""
+    for row in np.flatnonzero(ends - begins > _EXAMPLE).tolist():
+        begin = int(begins[row])
+        text = bodies.data[begin : min(int(ends[row]), begin + 4 * _EXAMPLE)].tobytes().decode(errors="ignore")
+        ends[row] = begin + len(text[:_EXAMPLE].encode())
 
 
 def _keys(records: Records, shares: Sequence[tuple["Stream", Rows]], number: Ints) -> Ints:
@@ -62,20 +77,21 @@ def _keys(records: Records, shares: Sequence[tuple["Stream", Rows]], number: Int
             base += len(stream.miner.templates.texts)
     if records.one_service:
         return keys
-    coded = records.service.dictionary_encode()
+    coded = records.columns.service.slice(0, len(number)).dictionary_encode()
     keys = keys * len(coded.dictionary)
     keys += coded.indices.to_numpy(zero_copy_only=False)
     return keys
 
 
-def _texts(shares: Sequence[tuple["Stream", Rows]], number: Ints, rows: Ints) -> list[str]:
+def _texts(shares: Sequence[tuple["Stream", Rows]], number: Ints, rows: Ints) -> list[bytes]:
+    """Return the templates of some records."""
     if len(shares) == 1:
-        texts = shares[0][0].miner.templates.texts
-        return [texts[one] for one in number[rows].tolist()]
+        encoded = shares[0][0].miner.templates.encoded
+        return [encoded[one] for one in number[rows].tolist()]
     stream_of = np.empty(len(number), np.int64)
     for place, (_, mine) in enumerate(shares):
         stream_of[mine] = place
-    return [shares[stream_of[row]][0].miner.templates.texts[number[row]] for row in rows]
+    return [shares[stream_of[row]][0].miner.templates.encoded[number[row]] for row in rows]
 
 
 def with_targets(templates: pa.Table, logs: pa.Table, lineage: list[dict[str, Any]]) -> pa.Table:

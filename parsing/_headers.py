@@ -83,8 +83,13 @@ class Headers:
         place = _PLACE[name]
         return Spans(self.data, self.begins[place][rows], self.ends[place][rows])
 
-    def places(self, names: Sequence[str], rows: Ints, spare: int = 0) -> tuple[Ints, Ints]:
+    def places(self, names: Sequence[str]) -> Ints:
+        """Return where several fields are among those of `begins` and `ends`."""
+        return _places(tuple(names))
+
+    def taken(self, names: Sequence[str], rows: Rows, spare: int = 0) -> tuple[Ints, Ints]:
         """Return where several fields of some rows begin and end (shape [field, row]), with room for `spare` more."""
+        rows = np.arange(rows.stop) if isinstance(rows, slice) else rows
         out = np.zeros((2, len(names) + spare, len(rows)), np.int64)
         _row_kernels.gather(self.begins, self.ends, _places(tuple(names)), rows, out)
         return out[0], out[1]

@@ -9,10 +9,11 @@ import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from parsing._assemble import Records, logs_table
-from parsing._columns import Flags, Ints, Rows, Spans, all_same, flags, ints, one_chunk, streams_in
+from parsing._assemble import Records
+from parsing._columns import Flags, Ints, Rows, Spans, streams_in
 from parsing._deltas import deltas, with_targets
 from parsing._fit import Captures, recipe
+from parsing._frames import Given
 from parsing._headers import HeaderReader, Headers
 from parsing._jit import Kernels
 from parsing._miner import Change, Miner
@@ -29,15 +30,8 @@ log = logging.getLogger("faultline.parsing")
 _kernels, _row_kernels = Kernels("parsing._kernels"), Kernels("parsing._row_kernels")
 FORMAT_VERSION = 3
 UNKNOWN_SERVICE = "unknown"
-_NO_LINES, _NO_LOGS = LINES.empty_table(), LOGS.empty_table()
-_NO_TEMPLATES, _NO_RULES = TEMPLATES.empty_table(), LINEAGE.empty_table()
-
-
-def _behind(held: pa.Table, lines: pa.Table) -> pa.Table:
-    """Return the rows of `lines` behind those held back, in one piece."""
-    if not held.num_rows:
-        return lines
-    return pa.Table.from_batches([pa.concat_batches([*held.to_batches(), *lines.to_batches()])])
+_NO_LOGS, _NO_TEMPLATES, _NO_RULES = LOGS.empty_table(), TEMPLATES.empty_table(), LINEAGE.empty_table()
+_SERVICE = LINES.get_field_index("service")
 
 
 @dataclass
@@ -78,7 +72,7 @@ class Parser:
         self._learning = Services(self.settings.max_services)  # those that have a stream of their own
         self._services = Services(self.settings.max_services)
         self._warned = False
-        self._held: pa.Table = _NO_LINES
+        self._held: pa.RecordBatch | None = None
         self._next = 0
 
     def process(self, lines: pa.Table, next: int, final: bool = False) -> Parsed:
@@ -91,8 +85,7 @@ class Parser:
 
     def release(self) -> Parsed:
         """Let go of the lines held back."""
-        parsed, _ = self._advance(self._held, flush=True)
-        return parsed
+        return self._advance(self._held, flush=True)[0]
 
     @property
     def streams(self) -> dict[str, Stream]:
@@ -121,39 +114,41 @@ class Parser:
     def advance(self, lines: pa.Table | None, next: int, final: bool) -> tuple[Parsed, Flags]:
         """Do what `process` does; also return which of the rows dealt with begin a record."""
         self._next = next
-        return self._advance(self._held if lines is None else _behind(self._held, lines), flush=final)
+        parts = [part for part in (lines.to_batches() if lines is not None else []) if part.num_rows]
+        if self._held is not None:
+            parts.insert(0, self._held)
+        return self._advance(parts[0] if len(parts) == 1 else pa.concat_batches(parts) if parts else None, final)
 
-    def _advance(self, rows: pa.Table, flush: bool) -> tuple[Parsed, Flags]:
-        """Parse what can be parsed of `rows`; also return which of the rows dealt with begin a record."""
-        if rows.num_rows == 0:
-            self._held = _NO_LINES
+    def _advance(self, lines: pa.RecordBatch | None, flush: bool) -> tuple[Parsed, Flags]:
+        """Parse what can be parsed of `lines`; also return which of the rows dealt with begin a record."""
+        self._held = None
+        if lines is None:
             return self._nothing(self._next), np.zeros(0, np.bool_)
-        rows = rows.combine_chunks() if rows["body"].num_chunks > 1 else rows
-        rows, lines = read_lines(rows)
+        rows = read_lines(lines)
         streams, number = self._streams_of(rows)
         if self.settings.format == "message":
-            headers, starts, keep = Headers.blank(lines), np.ones(len(lines), np.bool_), len(lines)
+            headers, starts, keep = Headers.blank(rows.lines), np.ones(len(rows), np.bool_), len(rows)
         else:
-            headers, starts, keep = self._read(rows, lines, streams, number, flush)
+            headers, starts, keep = self._read(rows, streams, number, flush)
         next = self._next
-        self._held = _NO_LINES
-        if keep < len(lines):
-            self._held, next = rows.slice(keep), int(ints(rows["offset"])[keep])
-            rows, starts, number = rows.slice(0, keep), starts[:keep], number[:keep]
+        if keep < len(rows):
+            self._held, next = rows.batch.slice(keep), int(rows.offsets[keep])
+            starts, number = starts[:keep], number[:keep]
         if keep == 0:
             return self._nothing(next), starts
-        records = Records.build(rows, headers, starts, number, streams, self.settings, self._services)
+        fallback = self.settings.service or UNKNOWN_SERVICE
+        records = Records.build(rows, headers, starts, number, streams, fallback, self._services)
         self._warn_of_services()
         return self._templated(records, streams, keep, next), starts
 
     def _nothing(self, next: int) -> Parsed:
         return Parsed(_NO_LOGS, _NO_TEMPLATES, _NO_RULES, next)
 
-    def _streams_of(self, rows: pa.Table) -> tuple[list[Stream], Ints]:
+    def _streams_of(self, rows: Given) -> tuple[list[Stream], Ints]:
         """Return the streams the rows belong to, and which of them each row does."""
         fallback = self.settings.service or UNKNOWN_SERVICE
-        service = one_chunk(rows["service"])
-        if all_same(service):
+        service = rows.batch.column(_SERVICE)
+        if rows.one_service:
             name = self._learning.admit(service[0].as_py() or fallback)
             return [self.stream(name)], np.zeros(len(service), np.int64)
         coded = pc.fill_null(service, fallback).dictionary_encode()
@@ -162,12 +157,10 @@ class Parser:
         place = {name: number for number, name in enumerate(dict.fromkeys(admitted))}
         return [self.stream(name) for name in place], np.array([place[name] for name in admitted], np.int64)[number]
 
-    def _read(
-        self, rows: pa.Table, lines: Spans, streams: list[Stream], number: Ints, flush: bool
-    ) -> tuple[Headers, Flags, int]:
+    def _read(self, rows: Given, streams: list[Stream], number: Ints, flush: bool) -> tuple[Headers, Flags, int]:
         """Return the headers, which rows begin a record, and how many rows there are before a record that may grow."""
-        structured, offsets = flags(rows["structured"]), ints(rows["offset"])
-        headers, lines, parts = read_rows(rows, lines, structured, streams, number, self.settings.timezone)
+        structured, offsets = rows.structured, rows.offsets
+        headers, lines, parts = read_rows(rows, streams, number, self.settings.timezone)
         headed, starts = np.empty((2, len(lines)), np.bool_)
         known = np.array([stream.headed for stream in streams])
         _row_kernels.headed_rows(headers.matched, structured, number, known.copy(), headed)
@@ -186,7 +179,7 @@ class Parser:
 
     def _templated(self, records: Records, streams: list[Stream], keep: int, next: int) -> Parsed:
         """Give the records their templates, and fit these."""
-        count = len(records.first)
+        count = len(records.bodies)
         shares = [(streams[one], mine) for one, mine in streams_in(records.stream, len(streams))]
         number = np.empty(count, np.int64)
         rules: list[dict[str, Any]] = []
@@ -203,11 +196,10 @@ class Parser:
         if np.count_nonzero(captures.fits) < count:
             number[~captures.fits] = OVERFLOW_TEXT
             captures = _fitted(records.bodies, shares, number)
-        ids = np.empty(count, np.int64)
         for stream, mine in shares:
-            ids[mine] = stream.miner.templates.ids[number[mine]]
-        logs = logs_table(records, ids, captures.column(records.bodies.data))
-        templates = deltas(records, ids, shares, number)
+            records.columns.ids[mine] = stream.miner.templates.ids[number[mine]]
+        logs = records.columns.table(captures)
+        templates = deltas(records, shares, number)
         lineage = _NO_RULES
         if rules:
             rules.sort(key=lambda rule: rule["row"])
@@ -302,7 +294,7 @@ def _rule(old: str, new: str, row: int, records: Records) -> dict[str, Any]:
     assert made is not None, f"{new!r} does not cover {old!r}"
     return {
         "row": row,
-        "time": int(records.time_us[row]),
+        "time": int(records.columns.time_us[row]),
         "kind": "generalise",
         "from_id": template_id(old),
         "to_id": template_id(new),

@@ -1,6 +1,5 @@
 """Headers of a batch's rows, stream by stream, put together in row order."""
 
-import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -8,11 +7,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from parsing._columns import Flags, Ints, Spans, ints, one_chunk, streams_in
+from parsing._columns import Ints, Spans, streams_in
+from parsing._frames import Given
 from parsing._headers import HeaderReader, Headers
 from parsing._jit import Kernels
 from parsing._partial import Partials
 from parsing._structured import read_elements, read_structured
+from telemetry import LINES
 
 if TYPE_CHECKING:
     from parsing._parser import Stream
@@ -20,30 +21,28 @@ if TYPE_CHECKING:
 _kernels = Kernels("parsing._kernels")
 
 
-_ESCAPE = re.compile(b"\x1b")
+_BODY = LINES.get_field_index("body")
 _COLOURS = r"\x1b\[[0-9;:?]*[A-Za-z]"  # ECMA-48: what a terminal makes of text, none of which is text
 
 
-def read_lines(rows: pa.Table) -> tuple[pa.Table, Spans]:
-    """Return the rows and their lines, without what would only colour them on a terminal."""
-    body = one_chunk(rows["body"])
-    lines = Spans.of(body)
-    if _ESCAPE.search(lines.data.data) is None:
-        return rows, lines
-    place, plain = rows.schema.get_field_index("body"), pc.replace_substring_regex(body, _COLOURS, "")
-    return rows.set_column(place, rows.schema.field(place), plain), Spans.of(plain)
+def read_lines(batch: pa.RecordBatch) -> Given:
+    """Return the rows of a batch of LINES, their bodies without what would only colour them on a terminal."""
+    rows = Given.of(batch)
+    if not rows.escaped:
+        return rows
+    plain = pc.replace_substring_regex(batch.column(_BODY), _COLOURS, "")
+    return Given.of(batch.set_column(_BODY, LINES.field(_BODY), plain))
 
 
-def read_rows(
-    rows: pa.Table, lines: Spans, structured: Flags, streams: Sequence["Stream"], number: Ints, timezone: str
-) -> tuple[Headers, Spans, Partials]:
+def read_rows(rows: Given, streams: Sequence["Stream"], number: Ints, timezone: str) -> tuple[Headers, Spans, Partials]:
     """Return the headers of all rows, the lines, and which of them came in parts.
 
     Of what a container runtime wrote, the line is what it passes on, and the header is that of this line.
     """
-    headers, observed = Headers.blank(lines), ints(rows["observed_time"])
+    lines, structured, observed, mixed = rows.lines, rows.structured, rows.observed, rows.mixed
+    headers = Headers.blank(lines)
     parts = Partials(headers.later)
-    mixed, every = np.count_nonzero(structured) > 0, np.arange(len(lines))
+    every = np.arange(len(lines))
     for one, mine in streams_in(number, len(streams)):
         stream, own = streams[one], every[mine]
         raw = own[~structured[own]] if mixed else own

@@ -32,19 +32,6 @@ def gather(begins, ends, fields, rows, out):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def take_numbers(numbers, place, out, valid):  # type: ignore[no-untyped-def]
-    """Set out[i] to numbers[place[i]], and its bit in Arrow's validity unless it is 0; returns how many are 0."""
-    absent = 0
-    for i in range(place.size):
-        out[i] = numbers[place[i]]
-        if out[i] != 0:
-            valid[i >> 3] |= 1 << (i & 7)
-        else:
-            absent += 1
-    return absent
-
-
-@compiled
 def headed_rows(matched, structured, stream, known, headed):  # type: ignore[no-untyped-def]
     """Set headed[row] where its stream has shown a raw line with a header up to it; `known`: streams that have."""
     for row in range(matched.size):

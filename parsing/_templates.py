@@ -26,6 +26,7 @@ class Templates:
 
     def __init__(self) -> None:
         self.texts: list[str] = []
+        self.encoded: list[bytes] = []
         self.ids, self.wild, self.first, self.literal_offsets = np.zeros((4, _FIRST_SIZE), np.int64)
         self.literals = np.zeros(_FIRST_SIZE, np.uint8)
         self._literal_count = 0
@@ -36,6 +37,7 @@ class Templates:
         """Add a text; return its number."""
         number, pieces = len(self.texts), _literals(text)
         self.texts.append(text)
+        self.encoded.append(text.encode())
         if number == len(self.ids):
             self.ids, self.wild, self.first = (_room(one, number + 1) for one in (self.ids, self.wild, self.first))
         first, data = self._literal_count, b"".join(pieces)

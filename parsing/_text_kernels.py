@@ -5,16 +5,16 @@ from parsing._wide import copy_32, pointer
 
 
 @compiled
-def number_texts(data, begins, ends, known, known_offsets, count, row, out):  # type: ignore[no-untyped-def]
-    """Set out[i] to the place of text i among `count` known ones.
+def number_texts(data, begins, ends, known, known_offsets, numbers, row, out):  # type: ignore[no-untyped-def]
+    """Set out[i] to the number of text i, which is one of those known.
 
-    Known text k is known[known_offsets[k]:known_offsets[k + 1]]. Begins at `row`; returns the row of the first text
-    that is not known, or their number.
+    Known text k is known[known_offsets[k]:known_offsets[k + 1]], and its number numbers[k]. Begins at `row`; returns
+    the row of the first text that is not known, or how many texts there are.
     """
     while row < begins.size:
         size = ends[row] - begins[row]
         place = -1
-        for k in range(count):
+        for k in range(numbers.size):
             at = known_offsets[k]
             if known_offsets[k + 1] - at != size:
                 continue
@@ -26,7 +26,7 @@ def number_texts(data, begins, ends, known, known_offsets, count, row, out):  # 
                 break
         if place < 0:
             return row
-        out[row] = place
+        out[row] = numbers[place]
         row += 1
     return row
 

@@ -1,0 +1,310 @@
+"""Compiled loops that read record batches through Arrow's C data interface and write them as IPC messages (`_frames`).
+
+An `ArrowArray` is ten numbers of eight bytes at an address; the columns of a batch are its children.
+
+`types` says what a column is: a number of so many bytes, or one of the kinds below. `sources` (shape [column, 3]) says
+what it is made of, and which of these: `ARROW`, an ArrowArray at an address; `GIVEN`, a row of `numbers`, or a row of
+`begins` and `ends`, which are places of texts in data 0 or 1 (the third), or, a list, what `lists` says; `FILLED`, the
+same where the number 0, or an empty text, is null; `ZEROS`, nothing else. `lists`: row i has the texts from lists[0][i]
+up to lists[0][i + 1], text k being in data 0 from lists[1][k] to lists[2][k].
+"""
+
+import numpy as np
+
+from parsing._jit import compiled, inlined
+from parsing._memory import int8s, int32s, int64s, move, octets, place_of
+from parsing._wide import copy_32, pointer
+
+BITS, TEXT, LIST, MAP = 0, -1, -2, -3
+ARROW, GIVEN, FILLED, ZEROS = range(4)
+_LENGTH, _NULLS, _OFFSET, _BUFFERS, _CHILDREN = 0, 1, 2, 5, 6
+_PAD = 64
+
+
+@inlined
+def _child(array, number):  # type: ignore[no-untyped-def]
+    return int64s(int64s(array[_CHILDREN])[number])
+
+
+@inlined
+def _buffer(array, number):  # type: ignore[no-untyped-def]
+    return int64s(array[_BUFFERS])[number]
+
+
+@inlined
+def _null_count(array, first, rows):  # type: ignore[no-untyped-def]
+    """Return how many of the rows from `first` on are null."""
+    stated = array[_NULLS]
+    if stated == 0 or _buffer(array, 0) == 0:
+        return 0
+    if stated == array[_LENGTH]:
+        return rows
+    bits, begin, absent = octets(_buffer(array, 0)), array[_OFFSET] + first, rows
+    for row in range(begin, begin + rows):
+        absent -= bits[row >> 3] >> (row & 7) & 1
+    return absent
+
+
+@inlined
+def _bounds(array, first, rows):  # type: ignore[no-untyped-def]
+    """Return where the values of rows begin and end in the data of texts, or in the child of lists or maps."""
+    if rows == 0 or _buffer(array, 1) == 0:
+        return 0, 0
+    offsets, begin = int32s(_buffer(array, 1)), array[_OFFSET] + first
+    return np.int64(offsets[begin]), np.int64(offsets[begin + rows])
+
+
+@inlined
+def _all_alike(array, rows):  # type: ignore[no-untyped-def]
+    """Return whether texts without nulls are the same in all rows."""
+    begin, end = _bounds(array, 0, rows)
+    size = (end - begin) // rows
+    offsets, first = int32s(_buffer(array, 1)), array[_OFFSET]
+    for row in range(rows + 1):
+        if offsets[first + row] - begin != row * size:
+            return False
+    text = octets(_buffer(array, 2))
+    differ = 0
+    for k in range(begin + size, end):
+        differ |= text[k] ^ text[k - size]
+    return differ == 0
+
+
+@compiled
+def look(address, columns, rows, found, places, marked):  # type: ignore[no-untyped-def]
+    """Look at a batch of LINES, which has rows.
+
+    `columns`: where body, service, offset, observed time and structured are. found[:, c] becomes the address of column
+    c, and its nulls; `places` (shape [4, row]) where each body begins and ends in the bytes used, its offset, and when
+    it was observed; marked[row] whether it is structured. Returns where these bytes begin and end in the column's,
+    whether one is the escape character, how many rows are structured, and whether all are of one service, or of none.
+    """
+    batch = int64s(address)
+    for c in range(found.shape[1]):
+        found[0, c] = int64s(batch[_CHILDREN])[c]
+        found[1, c] = _null_count(int64s(found[0, c]), 0, rows)
+    body = _child(batch, columns[0])
+    begin, end = _bounds(body, 0, rows)
+    offsets, first = int32s(_buffer(body, 1)), body[_OFFSET]
+    for row in range(rows):
+        places[0, row], places[1, row] = offsets[first + row] - begin, offsets[first + row + 1] - begin
+    text, escaped = octets(_buffer(body, 2)), False
+    for k in range(begin, end):
+        escaped |= text[k] == 27
+    for k in range(2, 4):
+        column = _child(batch, columns[k])
+        move(place_of(places[k]), _buffer(column, 1) + 8 * column[_OFFSET], 8 * rows)
+    column, structured = _child(batch, columns[4]), 0
+    bits, first = octets(_buffer(column, 1)), column[_OFFSET]
+    for row in range(rows):
+        marked[row] = bits[(first + row) >> 3] >> ((first + row) & 7) & 1
+        structured += marked[row]
+    absent = found[1, columns[1]]
+    alike = absent == rows or (absent == 0 and _all_alike(_child(batch, columns[1]), rows))
+    return begin, end, escaped, structured, alike
+
+
+@inlined
+def _text_sizes(array, first, rows, nodes, node, buffers, buffer):  # type: ignore[no-untyped-def]
+    """Lay out a column of texts."""
+    begin, end = _bounds(array, first, rows)
+    nodes[node, 0], nodes[node, 1] = rows, _null_count(array, first, rows)
+    buffers[buffer, 1] = (rows + 7) // 8 if nodes[node, 1] else 0
+    buffers[buffer + 1, 1], buffers[buffer + 2, 1] = 4 * (rows + 1), end - begin
+
+
+@inlined
+def _span_sizes(begins, ends, rows, nodes, node, buffers, buffer, filled):  # type: ignore[no-untyped-def]
+    size = empty = 0
+    for row in range(rows):
+        size += ends[row] - begins[row]
+        empty += ends[row] == begins[row]
+    nodes[node, 0], nodes[node, 1] = rows, empty if filled else 0
+    buffers[buffer, 1] = (rows + 7) // 8 if nodes[node, 1] else 0
+    buffers[buffer + 1, 1], buffers[buffer + 2, 1] = 4 * (rows + 1), size
+
+
+@compiled
+def measure(types, sources, rows, numbers, begins, ends, lists, nodes, buffers):  # type: ignore[no-untyped-def]
+    """Lay out the columns: each field's length and nulls, each buffer's place and bytes; returns the bytes of all."""
+    node = buffer = 0
+    for c in range(types.size):
+        kind, what, which = types[c], sources[c, 0], sources[c, 1]
+        array = int64s(which)
+        nodes[node, 0], nodes[node, 1] = rows, 0
+        if what == ARROW:
+            nodes[node, 1] = _null_count(array, 0, rows)
+        elif what == FILLED and kind > 0:
+            for row in range(rows):
+                nodes[node, 1] += numbers[which, row] == 0
+        buffers[buffer, 1] = (rows + 7) // 8 if nodes[node, 1] else 0
+        if kind == TEXT and what == ARROW:
+            _text_sizes(array, 0, rows, nodes, node, buffers, buffer)
+        elif kind == TEXT:
+            _span_sizes(begins[which], ends[which], rows, nodes, node, buffers, buffer, what == FILLED)
+        elif kind == LIST:
+            buffers[buffer + 1, 1] = 4 * (rows + 1)
+            _span_sizes(lists[1], lists[2], lists[0][rows], nodes, node + 1, buffers, buffer + 2, False)
+        elif kind == MAP:
+            begin, end = _bounds(array, 0, rows)
+            entries = _child(array, 0)
+            nodes[node + 1, 0], nodes[node + 1, 1] = end - begin, 0
+            buffers[buffer + 1, 1], buffers[buffer + 2, 1] = 4 * (rows + 1), 0
+            for k in range(2):
+                first = begin + entries[_OFFSET]
+                _text_sizes(_child(entries, k), first, end - begin, nodes, node + 2 + k, buffers, buffer + 3 + 3 * k)
+        else:
+            buffers[buffer + 1, 1] = kind * rows if kind else (rows + 7) // 8
+        node += 4 if kind == MAP else 2 if kind == LIST else 1
+        buffer += 9 if kind == MAP else 5 if kind == LIST else 3 if kind == TEXT else 2
+    at = 0
+    for b in range(buffer):
+        buffers[b, 0] = at
+        at += (buffers[b, 1] + _PAD - 1) // _PAD * _PAD
+    return at
+
+
+@inlined
+def _put_bits(source, begin, rows, out):  # type: ignore[no-untyped-def]
+    """Write bits, from bit `begin` of an address on."""
+    bits, target = octets(source), octets(out)
+    for k in range((rows + 7) // 8):
+        target[k] = 0
+    for row in range(rows):
+        target[row >> 3] |= (bits[(begin + row) >> 3] >> ((begin + row) & 7) & 1) << (row & 7)
+
+
+@inlined
+def _put_validity(array, first, rows, out):  # type: ignore[no-untyped-def]
+    """Write which rows are not null."""
+    if array[_NULLS] != array[_LENGTH]:
+        _put_bits(_buffer(array, 0), array[_OFFSET] + first, rows, out)
+        return
+    for k in range((rows + 7) // 8):
+        octets(out)[k] = 0
+
+
+@inlined
+def _put_offsets(array, first, rows, out):  # type: ignore[no-untyped-def]
+    """Write the offsets of rows, from 0 on."""
+    target, base = int32s(out), _bounds(array, first, rows)[0]
+    target[0] = 0
+    if rows and _buffer(array, 1) != 0:
+        offsets, begin = int32s(_buffer(array, 1)), array[_OFFSET] + first
+        for row in range(rows + 1):
+            target[row] = offsets[begin + row] - base
+
+
+@inlined
+def _put_array(array, first, rows, out, buffers, buffer):  # type: ignore[no-untyped-def]
+    """Write a column of texts as it is."""
+    if buffers[buffer, 1]:
+        _put_validity(array, first, rows, out + buffers[buffer, 0])
+    _put_offsets(array, first, rows, out + buffers[buffer + 1, 0])
+    if buffers[buffer + 2, 1]:
+        source = _buffer(array, 2) + _bounds(array, first, rows)[0]
+        move(out + buffers[buffer + 2, 0], source, buffers[buffer + 2, 1])
+
+
+@inlined
+def _put_spans(data, size, begins, ends, rows, out, room, buffers, buffer):  # type: ignore[no-untyped-def]
+    """Write a column of texts that are places in `size` bytes of data; 32 bytes behind a text may be written too."""
+    offsets, at, last = int32s(out + buffers[buffer + 1, 0]), 0, size - 32
+    target, place, space = octets(out), buffers[buffer + 2, 0], room - 32
+    if buffers[buffer, 1]:
+        valid = octets(out + buffers[buffer, 0])
+        for k in range(buffers[buffer, 1]):
+            valid[k] = 0
+        for row in range(rows):
+            valid[row >> 3] |= (ends[row] > begins[row]) << (row & 7)
+    offsets[0] = 0
+    for row in range(rows):
+        begin, count, k = begins[row], ends[row] - begins[row], 0
+        while k < count and begin + k <= last and place + k <= space:
+            copy_32(data, begin + k, target, place + k)
+            k += 32
+        while k < count:
+            target[place + k] = data[begin + k]
+            k += 1
+        at += count
+        place += count
+        offsets[row + 1] = at
+
+
+@inlined
+def _put_numbers(numbers, rows, width, out):  # type: ignore[no-untyped-def]
+    if width == 8:
+        move(out, place_of(numbers), 8 * rows)
+    elif width == 4:
+        for row in range(rows):
+            int32s(out)[row] = numbers[row]
+    else:
+        for row in range(rows):
+            int8s(out)[row] = numbers[row]
+
+
+@inlined
+def _put_filled(numbers, rows, out):  # type: ignore[no-untyped-def]
+    """Write which rows have a number other than 0."""
+    valid = octets(out)
+    for k in range((rows + 7) // 8):
+        valid[k] = 0
+    for row in range(rows):
+        valid[row >> 3] |= (numbers[row] != 0) << (row & 7)
+
+
+@compiled
+def write(head, marks, types, sources, rows, numbers, data, other, begins, ends, lists, nodes, buffers, target):  # type: ignore[no-untyped-def]
+    """Write a message with the columns that `measure` laid out.
+
+    `target` has the bytes of `head`, which comes before them, and theirs; `marks` says at which of the head's numbers
+    of eight bytes are the rows, the bytes of the columns, the nodes and the buffers.
+    """
+    room, out = target.size - head.size, place_of(target) + head.size
+    move(place_of(target), place_of(head), head.size)
+    numbered = int64s(out - head.size)
+    numbered[marks[0]], numbered[marks[1]] = rows, room
+    for k in range(2):
+        for node in range(nodes.shape[0]):
+            numbered[marks[2] + 2 * node + k] = nodes[node, k]
+        for buffer in range(buffers.shape[0]):
+            numbered[marks[3] + 2 * buffer + k] = buffers[buffer, k]
+    buffer = 0
+    for c in range(types.size):
+        kind, what, which = types[c], sources[c, 0], sources[c, 1]
+        array, values = int64s(which), out + buffers[buffer + 1, 0]
+        if kind == TEXT:
+            if what == ARROW:
+                _put_array(array, 0, rows, out, buffers, buffer)
+            elif sources[c, 2]:
+                _put_spans(pointer(other), other.size, begins[which], ends[which], rows, out, room, buffers, buffer)
+            else:
+                _put_spans(pointer(data), data.size, begins[which], ends[which], rows, out, room, buffers, buffer)
+        elif kind == LIST:
+            offsets = int32s(values)
+            for row in range(rows + 1):
+                offsets[row] = lists[0][row]
+            count = lists[0][rows]
+            _put_spans(pointer(data), data.size, lists[1], lists[2], count, out, room, buffers, buffer + 2)
+        else:
+            if buffers[buffer, 1] and what == ARROW:
+                _put_validity(array, 0, rows, out + buffers[buffer, 0])
+            elif buffers[buffer, 1]:
+                _put_filled(numbers[which], rows, out + buffers[buffer, 0])
+            if kind == MAP:
+                _put_offsets(array, 0, rows, values)
+                begin, end = _bounds(array, 0, rows)
+                entries = _child(array, 0)
+                for k in range(2):
+                    first = begin + entries[_OFFSET]
+                    _put_array(_child(entries, k), first, end - begin, out, buffers, buffer + 3 + 3 * k)
+            elif what == ARROW and kind == BITS:
+                _put_bits(_buffer(array, 1), array[_OFFSET], rows, values)
+            elif what == ARROW:
+                move(values, _buffer(array, 1) + kind * array[_OFFSET], kind * rows)
+            elif what != ZEROS:
+                _put_numbers(numbers[which], rows, kind, values)
+            else:
+                for k in range(buffers[buffer + 1, 1]):
+                    octets(values)[k] = 0
+        buffer += 9 if kind == MAP else 5 if kind == LIST else 3 if kind == TEXT else 2

@@ -1,0 +1,146 @@
+"""Rows of `logs`: what each column of them is made of, which is written down first and made into a table at once."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from parsing._columns import Ints, Rows, Spans
+from parsing._fit import Captures
+from parsing._frames import ARROW, FILLED, GIVEN, ZEROS, Frame, Given, exported
+from parsing._headers import Headers
+from parsing._severities import LEVELS, PRIORITIES
+from telemetry import LINES, LOGS
+
+_FRAME = Frame(LOGS)
+_LINE = {name: place for place, name in enumerate(LINES.names)}
+_LOG = {name: place for place, name in enumerate(LOGS.names)}
+_TIME, _ID, _SEVERITY = range(3)  # rows of `Columns.numbers`
+_SOURCES = np.zeros(
+    (len(_LOG), 3), np.int64
+)  # of records that are as their lines are, whose addresses are to be put in
+_SOURCES[_LOG["time"]] = GIVEN, _TIME, 0
+_SOURCES[_LOG["template_id"]] = GIVEN, _ID, 0
+_SOURCES[_LOG["params"], 0], _SOURCES[_LOG["late"], 0] = GIVEN, ZEROS  # lateness is known to the pipeline only
+_TAKEN = np.flatnonzero(_SOURCES[:, 0] == ARROW)
+_FROM = np.array([_LINE[LOGS.names[place]] for place in _TAKEN])
+_SERVICE = _LINE["service"]
+_TEXTS = {
+    "component": "component",
+    "service": "service",
+    "severity_text": "level",
+    "trace_id": "trace_id",
+    "span_id": "span_id",
+}
+"""Columns, and the header's fields they are of where the envelope states nothing."""
+
+
+@dataclass(slots=True)
+class Columns:
+    """What the columns of some records are made of, in the words of `_frames`; data 0 are the bytes of their bodies."""
+
+    sources: Ints
+    numbers: Ints  # shape [3, record]: time (us), template id, severity (0: none)
+    bodies: Spans
+    begins: Ints
+    ends: Ints
+    service: pa.Array
+    kept: list[object]  # what lies at the addresses
+
+    @classmethod
+    def of(cls, rows: Given, headers: Headers, at: Rows, bodies: Spans, alike: bool, fallback: str) -> "Columns":
+        """Return the columns of records whose first lines are `rows`, `at` within `headers`.
+
+        Times and templates are to come. What the envelope states wins over what the header says. `alike`: the records
+        are the first of `headers`, and their bodies its messages. `fallback`: the service of those that name none.
+        """
+        asked = [name for name, field in _TEXTS.items() if field in headers.seen]
+        fields = ["message", *(_TEXTS[name] for name in asked)]
+        if alike:
+            begins, ends, places = headers.begins, headers.ends, headers.places(fields)
+        else:
+            begins, ends = headers.taken(fields, at)
+            begins[0], ends[0], places = bodies.begins, bodies.ends, np.arange(len(fields))
+        sources = _SOURCES.copy()
+        sources[_TAKEN, 1] = rows.addresses[_FROM]
+        made = cls(
+            sources, np.empty((3, len(bodies)), np.int64), bodies, begins, ends, rows.batch.column(_SERVICE), [rows]
+        )
+        if headers.seen or not alike:
+            sources[_LOG["body"]] = GIVEN, places[0], 0
+        texts = {name: made._put_text(rows, name, place) for name, place in zip(asked, places[1:], strict=True)}
+        made._put_severity(rows, headers, at, texts.get("severity_text"))
+        made._fill_service(rows, texts.get("service"), fallback)
+        return made
+
+    def put(self, name: str, column: pa.Array) -> None:
+        """Make a column of an array."""
+        kept, address = exported(column)
+        self.kept.append(kept)
+        self.sources[_LOG[name]] = ARROW, address, 0
+
+    def _stated(self, rows: Given, name: str) -> pa.Array:
+        return rows.batch.column(_LINE[name]).slice(0, len(self.bodies))
+
+    def _put_text(self, rows: Given, name: str, place: int) -> Spans:
+        """Take over a text of the header where the envelope states none; return what came of it."""
+        count = len(self.bodies)
+        found = Spans(self.bodies.data, self.begins[place][:count], self.ends[place][:count])
+        if not rows.has(_LINE[name]):
+            self.sources[_LOG[name]] = FILLED, place, 0
+            return found
+        both = pc.coalesce(self._stated(rows, name), found.column(empty_is_null=True))
+        self.put(name, both)
+        return Spans.of(both)
+
+    def _put_severity(self, rows: Given, headers: Headers, at: Rows, level: Spans | None) -> None:
+        """Take over the severities that the texts, or else the priorities of syslog, tell where none is stated."""
+        if level is None and rows.has(_LINE["severity_text"]):
+            level = Spans.of(self._stated(rows, "severity_text"))
+        numbers = LEVELS.of(level) if level is not None else None
+        if "priority" in headers.seen:
+            priorities = PRIORITIES.of(headers.spans("priority", at))
+            numbers = priorities if numbers is None else np.where(numbers, numbers, priorities)
+        if numbers is None:
+            return
+        self.numbers[_SEVERITY] = numbers
+        self.sources[_LOG["severity_number"]] = FILLED, _SEVERITY, 0
+        if rows.has(_LINE["severity_number"]):
+            found = pa.array(numbers.astype(np.int8), mask=numbers == 0)
+            self.put("severity_number", pc.coalesce(self._stated(rows, "severity_number"), found))
+
+    def _fill_service(self, rows: Given, found: Spans | None, fallback: str) -> None:
+        """Find the service of each record."""
+        if found is not None:
+            self.put_service(pc.fill_null(found.column(empty_is_null=True), fallback))
+        elif rows.nulls[_SERVICE]:
+            self.put_service(pc.fill_null(self._stated(rows, "service"), fallback))
+
+    def put_service(self, service: pa.Array) -> None:
+        """Set the service of each record."""
+        self.service = service
+        self.put("service", service)
+
+    @property
+    def service_address(self) -> int:
+        """Where the services lie."""
+        return int(self.sources[_LOG["service"], 1])
+
+    @property
+    def time_us(self) -> Ints:
+        """The time of each record, to be filled in."""
+        time_us: Ints = self.numbers[_TIME]
+        return time_us
+
+    @property
+    def ids(self) -> Ints:
+        """The id of each record's template, to be filled in."""
+        ids: Ints = self.numbers[_ID]
+        return ids
+
+    def table(self, captures: Captures) -> pa.Table:
+        """Return the rows of `logs`."""
+        lists, data = (captures.at, captures.begins, captures.ends), self.bodies.data
+        places = data, data, self.begins, self.ends
+        return _FRAME.table(len(self.bodies), self.sources, self.numbers, *places, lists)
