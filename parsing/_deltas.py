@@ -15,6 +15,8 @@ from telemetry import LINES, TEMPLATES
 if TYPE_CHECKING:
     from parsing._parser import Stream
 
+Rule = dict[str, Any]
+"""A row of LINEAGE, and besides the record's `row` in its batch, and the `template` it leads to."""
 _EXAMPLE = 2000  # characters of a body kept as a template's example
 _row_kernels = Kernels("parsing._row_kernels")
 _FRAME = Frame(TEMPLATES)
@@ -31,29 +33,38 @@ _MADE_OF |= {"count": (GIVEN, 5, 0), "offset": (GIVEN, 6, 0), "template": (GIVEN
 _SOURCES = np.array([_MADE_OF.get(name, (ARROW, 0, 0)) for name in TEMPLATES.names])
 
 
-def deltas(records: Records, shares: Sequence[tuple["Stream", Rows]], number: Ints) -> pa.Table:
+def deltas(
+    records: Records, facts: Ints, shares: Sequence[tuple["Stream", Rows]], number: Ints, rules: Sequence[Rule]
+) -> pa.Table:
     """Return the TEMPLATES rows of some records, in order of first appearance.
 
-    `number`: the template's number in its stream; `shares`: each stream's records.
+    `number`: the template's number in its stream; `facts`: see `Templates`, of each record; `shares`: each stream's
+    records. Behind them comes a row of count 0 for each rule, as the template it leads to may have no record yet.
     """
     columns, bodies, rows = records.columns, records.bodies, records.rows
-    found, keys = np.empty((10, len(bodies)), np.int64), _keys(records, shares, number)
+    found, keys = np.empty((10, len(bodies) + len(rules)), np.int64), _keys(records, shares, number)
     count, longest = _row_kernels.summarise(
-        keys, columns.ids, columns.time_us, rows.offsets, bodies.begins, bodies.ends, found
+        keys, facts, columns.time_us, rows.offsets, bodies.begins, bodies.ends, found
     )
-    first = found[0, :count]
+    texts = _texts(shares, number, found[0, :count])
+    for rule in rules:
+        row, text, end = rule["row"], rule["template"].encode(), found[9, count - 1]
+        place, seen = (bodies.begins[row], bodies.ends[row]), columns.time_us[row]
+        found[:, count] = row, *place, rule["to_id"], seen, seen, 0, rows.offsets[row], end, end + len(text)
+        longest = max(longest, place[1] - place[0])
+        texts.append(text)
+        count += 1
     if longest > _EXAMPLE:
         _shorten(bodies, found[1, :count], found[2, :count])
-    texts = _texts(shares, number, first)
-    sizes = np.fromiter(map(len, texts), np.int64, count)
-    np.cumsum(sizes, out=found[9, :count])
-    np.subtract(found[9, :count], sizes, out=found[8, :count])
-    sources = _SOURCES.copy()
+    first, sources = found[0, :count], _SOURCES.copy()
     for place, line in _FROM_LINES:  # a parser's rows are of one partition
         sources[place, 1] = rows.addresses[line]
     sources[_SERVICE, 1] = columns.service_address
-    if not records.one_service:
-        kept, sources[_SERVICE, 1] = exported(columns.service.take(pa.array(first)))
+    taken = [] if records.one_service else [(_SERVICE, columns.service)]
+    if rules:  # there may be more rows than records
+        taken = [(_SERVICE, columns.service), *((place, rows.batch.column(line)) for place, line in _FROM_LINES)]
+    for place, column in taken:
+        kept, sources[place, 1] = exported(column.take(pa.array(first)))
         columns.kept.append(kept)
     packed = np.frombuffer(b"".join(texts), np.uint8)
     return _FRAME.table(count, sources, found[1:], bodies.data, packed, found[1:], found[2:])
@@ -92,16 +103,3 @@ def _texts(shares: Sequence[tuple["Stream", Rows]], number: Ints, rows: Ints) ->
     for place, (_, mine) in enumerate(shares):
         stream_of[mine] = place
     return [shares[stream_of[row]][0].miner.templates.encoded[number[row]] for row in rows]
-
-
-def with_targets(templates: pa.Table, logs: pa.Table, lineage: list[dict[str, Any]]) -> pa.Table:
-    """Add a row of count 0 for each rule, as the template it leads to may have no record yet."""
-    rows = []
-    for rule in lineage:
-        record = logs.slice(rule["row"], 1).select(["service", "time", "body", "source", "partition", "offset"])
-        one = record.to_pylist()[0]
-        body = one.pop("body")[:_EXAMPLE]
-        seen = one.pop("time")
-        counts = {"first_seen": seen, "last_seen": seen, "count": 0, "example": body}
-        rows.append({"template_id": rule["to_id"], "template": rule["template"], **counts, **one})
-    return pa.concat_tables([templates, pa.Table.from_pylist(rows, TEMPLATES)]) if rows else templates

@@ -44,17 +44,18 @@ class Captures:
     def of(cls, counts: Ints) -> "Captures":
         """Return room for so many captures a row."""
         at = np.zeros(len(counts) + 1, np.int64)
-        np.cumsum(counts, out=at[1:])
-        begins, ends = np.zeros((2, int(at[-1])), np.int64)
-        return cls(at, begins, ends, np.zeros(len(counts), np.bool_))
+        counts.cumsum(out=at[1:])
+        places = np.zeros((2, int(at[-1])), np.int64)
+        return cls(at, places[0], places[1], np.zeros(len(counts), np.bool_))
 
-    def find(self, messages: Spans, templates: Templates, number: Ints, rows: Rows) -> None:
-        """Find those of some rows, whose messages and numbers of templates these are."""
+    def find(self, messages: Spans, templates: Templates, number: Ints, rows: Rows) -> int:
+        """Find those of some rows, whose messages and numbers of templates these are; return how many rows fit."""
+        texts = messages.data, messages.begins, messages.ends
         shape = templates.literals, templates.literal_offsets, templates.first, templates.wild
-        fits = np.zeros(len(number), np.bool_)
-        at = self.at[:-1][rows]
-        _kernels.fit(messages.data, messages.begins, messages.ends, number, *shape, at, self.begins, self.ends, fits)
+        at, fits = self.at[:-1][rows], self.fits[rows]
+        fitting: int = _kernels.fit(*texts, number, *shape, at, self.begins, self.ends, fits)
         self.fits[rows] = fits
+        return fitting
 
     def column(self, data: Bytes) -> pa.ListArray:
         """Return the captures as a column of lists; rows that do not fit have none."""
@@ -70,8 +71,14 @@ class Captures:
 
 def fit_one(template: str, text: str) -> list[str] | None:
     """Return what each wildcard of `template` stands for in `text`, None if it does not fit."""
-    params, fits = fit_column(Spans.of(pa.array([text], pa.string())), [template], np.zeros(1, np.int64))
-    return params[0].as_py() if fits[0] else None
+    templates, data = Templates(), np.frombuffer(text.encode(), np.uint8)
+    number = np.array([templates.add(template)])
+    captures = Captures.of(templates.wild[number])
+    whole = Spans(data, np.array([0]), np.array([len(data)]))
+    if not captures.find(whole, templates, number, slice(0, 1)):
+        return None
+    found = Spans(data, captures.begins, captures.ends)
+    return [found.text(place) for place in range(len(found))]
 
 
 def recipe(old: str, new: str) -> Recipe | None:

@@ -153,9 +153,10 @@ def fit(data, row_begins, row_ends, template, literals, literal_offsets, first_l
 
     Row i has template t = template[i], whose wild[t] + 1 literals start at first_literal[t]. Capture k of row i is
     data[begins[at[i] + k]:ends[at[i] + k]]. Shortest captures from the left; complete for patterns of this kind.
-    Eight bytes can be read from each literal's beginning on, and from each eighth byte after it.
+    Eight bytes can be read from each literal's beginning on, and from each eighth byte after it. Returns how many rows
+    fit.
     """
-    text, size, constants, offsets = pointer(data), data.size, pointer(literals), pointer(literal_offsets)
+    fitting, text, size, constants, offsets = 0, pointer(data), data.size, pointer(literals), pointer(literal_offsets)
     lows, highs = pointer(begins), pointer(ends)
     for row in range(row_begins.size):
         start, end = row_begins[row], row_ends[row]
@@ -169,6 +170,8 @@ def fit(data, row_begins, row_ends, template, literals, literal_offsets, first_l
         if not good and count:
             good = _fit_sparse(text, size, start, end, constants, offsets, first, count, lows, highs, slot)
         fits[row] = good
+        fitting += good
+    return fitting
 
 
 @compiled

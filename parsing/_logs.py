@@ -133,14 +133,9 @@ class Columns:
         time_us: Ints = self.numbers[_TIME]
         return time_us
 
-    @property
-    def ids(self) -> Ints:
-        """The id of each record's template, to be filled in."""
-        ids: Ints = self.numbers[_ID]
-        return ids
-
-    def table(self, captures: Captures) -> pa.Table:
-        """Return the rows of `logs`."""
+    def table(self, ids: Ints, captures: Captures) -> pa.Table:
+        """Return the rows of `logs`; `ids`: of the templates, whose captures these are."""
+        self.numbers[_ID] = ids
         lists, data = (captures.at, captures.begins, captures.ends), self.bodies.data
         places = data, data, self.begins, self.ends
         return _FRAME.table(len(self.bodies), self.sources, self.numbers, *places, lists)

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from parsing._assemble import Records
 from parsing._columns import Flags, Ints, Rows, Spans, streams_in
-from parsing._deltas import deltas, with_targets
+from parsing._deltas import Rule, deltas
 from parsing._fit import Captures, recipe
 from parsing._frames import Given
 from parsing._headers import HeaderReader, Headers
@@ -182,7 +182,7 @@ class Parser:
         count = len(records.bodies)
         shares = [(streams[one], mine) for one, mine in streams_in(records.stream, len(streams))]
         number = np.empty(count, np.int64)
-        rules: list[dict[str, Any]] = []
+        rules: list[Rule] = []
         for stream, mine in shares:
             number[mine], changes = stream.miner.assign(records.messages.take(mine))
             if changes or np.count_nonzero(records.tailed[mine]):
@@ -192,19 +192,14 @@ class Parser:
                 for row in rows[several]:
                     number[row] = stream.miner.templates.tailed(int(number[row]))
             self._warn_of_templates(stream)
-        captures = _fitted(records.bodies, shares, number)
-        if np.count_nonzero(captures.fits) < count:
+        rules.sort(key=lambda rule: rule["row"])
+        captures, facts, fitting = _fitted(records.bodies, shares, number)
+        if fitting < count:
             number[~captures.fits] = OVERFLOW_TEXT
-            captures = _fitted(records.bodies, shares, number)
-        for stream, mine in shares:
-            records.columns.ids[mine] = stream.miner.templates.ids[number[mine]]
-        logs = records.columns.table(captures)
-        templates = deltas(records, shares, number)
-        lineage = _NO_RULES
-        if rules:
-            rules.sort(key=lambda rule: rule["row"])
-            templates = with_targets(templates, logs, rules)
-            lineage = pa.Table.from_pylist([{name: rule[name] for name in LINEAGE.names} for rule in rules], LINEAGE)
+            captures, facts, _ = _fitted(records.bodies, shares, number)
+        logs = records.columns.table(facts[1], captures)
+        templates = deltas(records, facts, shares, number, rules)
+        lineage = pa.Table.from_pylist(rules, LINEAGE) if rules else _NO_RULES
         joined = keep - count - records.filtered
         return Parsed(logs, templates, lineage, next, joined=joined, filtered=records.filtered)
 
@@ -227,9 +222,9 @@ class Parser:
 
     def _lineage(
         self, stream: Stream, numbers: Ints, several: Ints, changes: list[Change], mine: Ints, records: Records
-    ) -> list[dict[str, Any]]:
+    ) -> list[Rule]:
         """Return the rules for the changes in one stream, in order; `several`: its records of more than one line."""
-        rules: list[dict[str, Any]] = []
+        rules: list[Rule] = []
         texts = stream.miner.templates.texts
         at = 0
         for change in changes:
@@ -278,18 +273,21 @@ class Parser:
         return parser
 
 
-def _fitted(bodies: Spans, shares: list[tuple[Stream, Rows]], number: Ints) -> Captures:
-    """Return what the wildcards of each record's template stand for; `number`: the template's in its stream."""
-    counts = np.empty(len(number), np.int64)
+def _fitted(bodies: Spans, shares: list[tuple[Stream, Rows]], number: Ints) -> tuple[Captures, Ints, int]:
+    """Return what the wildcards of each record's template stand for, the facts of this, and how many records fit.
+
+    `number`: the template's in its stream; facts: see `Templates`.
+    """
+    facts = np.empty((3, len(number)), np.int64)
     for stream, mine in shares:
-        counts[mine] = stream.miner.templates.wild[number[mine]]
-    captures = Captures.of(counts)
+        facts[:, mine] = stream.miner.templates.facts.take(number[mine], axis=1)
+    captures, fitting = Captures.of(facts[0]), 0
     for stream, mine in shares:
-        captures.find(bodies.take(mine), stream.miner.templates, number[mine], mine)
-    return captures
+        fitting += captures.find(bodies.take(mine), stream.miner.templates, number[mine], mine)
+    return captures, facts, fitting
 
 
-def _rule(old: str, new: str, row: int, records: Records) -> dict[str, Any]:
+def _rule(old: str, new: str, row: int, records: Records) -> Rule:
     made = recipe(old, new)
     assert made is not None, f"{new!r} does not cover {old!r}"
     return {

@@ -56,18 +56,20 @@ def inherit(us, known, stream, observed, last, inherited):  # type: ignore[no-un
 
 
 @compiled
-def summarise(keys, ids, time, offsets, begins, ends, out):  # type: ignore[no-untyped-def]
+def summarise(keys, facts, time, offsets, begins, ends, out):  # type: ignore[no-untyped-def]
     """Summarise rows by key; return how many distinct keys there are, and the bytes of the longest of their texts.
 
     Group g, in order of first appearance, is out[:, g]: its first row, where the text of its earliest row begins and
-    ends, and the id, earliest and latest time, number of rows, and offset of the last row. Keys are not negative.
+    ends, and the id, earliest and latest time, number of rows, and offset of the last row; and where the template would
+    begin and end if those of all groups stood behind one another. facts[1:, row] are the template's id and its bytes.
+    Keys are not negative.
     """
     size = 4
     while size < 2 * keys.size:
         size *= 2
     table, places = np.full(size, -1, np.int64), np.empty(size, np.int64)
     mask = np.uint64(size - 1)
-    count = longest = 0
+    count = longest = end = 0
     for row in range(keys.size):
         key = keys[row]
         at = (np.uint64(key) * np.uint64(0x9E3779B97F4A7C15) >> np.uint64(20)) & mask
@@ -77,9 +79,11 @@ def summarise(keys, ids, time, offsets, begins, ends, out):  # type: ignore[no-u
             table[at] = key
             places[at] = count
             out[0, count], out[1, count], out[2, count] = row, begins[row], ends[row]
-            out[3, count] = ids[row]
+            out[3, count] = facts[1, row]
             out[4, count] = out[5, count] = time[row]
             out[6, count] = 0
+            out[8, count], out[9, count] = end, end + facts[2, row]
+            end += facts[2, row]
             longest = max(longest, ends[row] - begins[row])
             count += 1
         g = places[at]

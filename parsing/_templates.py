@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from parsing._columns import Ints
 from telemetry import WILDCARD, template_id
 
 OVERFLOW_TEXT = 0
@@ -21,13 +22,15 @@ class Templates:
     """Texts numbered in the order in which they were added, from 0.
 
     Text t has wild[t] wildcards and so wild[t] + 1 literals, the first of which is literal first[t]; literal k is
-    literals[literal_offsets[k]:literal_offsets[k + 1]]. Arrays may be longer than what is in use.
+    literals[literal_offsets[k]:literal_offsets[k + 1]]. facts[:, t] are wild[t], its id, and its bytes. Arrays may be
+    longer than what is in use.
     """
 
     def __init__(self) -> None:
         self.texts: list[str] = []
         self.encoded: list[bytes] = []
-        self.ids, self.wild, self.first, self.literal_offsets = np.zeros((4, _FIRST_SIZE), np.int64)
+        self.facts = np.zeros((3, _FIRST_SIZE), np.int64)
+        self.first, self.literal_offsets = np.zeros((2, _FIRST_SIZE), np.int64)
         self.literals = np.zeros(_FIRST_SIZE, np.uint8)
         self._literal_count = 0
         self._tailed: dict[int, int] = {}
@@ -35,13 +38,14 @@ class Templates:
 
     def add(self, text: str) -> int:
         """Add a text; return its number."""
-        number, pieces = len(self.texts), _literals(text)
+        number, pieces, encoded = len(self.texts), _literals(text), text.encode()
         self.texts.append(text)
-        self.encoded.append(text.encode())
-        if number == len(self.ids):
-            self.ids, self.wild, self.first = (_room(one, number + 1) for one in (self.ids, self.wild, self.first))
+        self.encoded.append(encoded)
+        if number == len(self.first):
+            self.facts = np.concatenate([self.facts, np.zeros_like(self.facts)], axis=1)
+            self.first = _room(self.first, number + 1)
         first, data = self._literal_count, b"".join(pieces)
-        self.ids[number], self.wild[number], self.first[number] = _id(text), len(pieces) - 1, first
+        self.facts[:, number], self.first[number] = (len(pieces) - 1, _id(text), len(encoded)), first
         self._literal_count += len(pieces)
         self.literal_offsets = _room(self.literal_offsets, self._literal_count + 1)
         at = int(self.literal_offsets[first])
@@ -49,6 +53,12 @@ class Templates:
         self.literals = _room(self.literals, at + len(data) + 8)  # compiled code reads eight bytes at a time
         self.literals[at : at + len(data)] = np.frombuffer(data, np.uint8)
         return number
+
+    @property
+    def wild(self) -> Ints:
+        """Return the number of wildcards of each text."""
+        wild: Ints = self.facts[0]
+        return wild
 
     def tailed(self, number: int) -> int:
         """Return the number of the text for records whose first line has the text `number` and that have more lines."""
