@@ -28,7 +28,7 @@ _TIME = LINES.get_field_index("time")
 class Records:
     """Log records before they have a template; arrays have one entry a record."""
 
-    tailed: Flags  # it has continuation lines that are not blank
+    tailed: Flags | None  # it has continuation lines that are not blank; None: no record has
     stream: Ints
     rows: Given  # first lines; others may be behind them
     messages: Spans  # first lines without header
@@ -42,27 +42,25 @@ class Records:
         cls,
         rows: Given,
         headers: Headers,
-        starts: Flags,
+        keep: int,
+        first: Ints | None,
         number: Ints,
         streams: Sequence["Stream"],
         fallback: str,
         services: Services,
     ) -> "Records":
-        """Make records of the first of `rows`; `starts` says which of these begin one. `fallback`: who is unnamed."""
-        count = len(starts)
-        whole = np.count_nonzero(starts) == count
-        first = None if whole else np.flatnonzero(starts)
-        at: Rows = slice(0, count) if first is None else first
-        taken, messages = rows, headers.spans("message", at)
-        bodies, tailed = messages, np.zeros(len(messages), np.bool_)
+        """Make records of the first `keep` of `rows`.
+
+        `first`: those that begin one, None being all of them. `number`: the stream of each row. `fallback`: the service
+        of records that name none.
+        """
+        at: Rows = slice(0, keep) if first is None else first
+        taken, messages, tailed = rows, headers.spans("message", at), None
+        bodies = messages
         if first is not None:
             taken = Given.of(rows.batch.take(pa.array(first)))
-            lines = np.diff(first, append=count)
-            several = np.flatnonzero(lines > 1)
-            joined = _joined(headers.spans("message", slice(0, count)), first, lines, several, headers.later)
-            bodies = messages.replaced(several, joined)
-            tailed[several] = [_has_tail(messages, int(row), text) for row, text in zip(several, joined, strict=True)]
-        columns = Columns.of(taken, headers, at, bodies, whole and bodies is messages, fallback)
+            bodies, tailed = _joined(headers, messages, first, keep)
+        columns = Columns.of(taken, headers, at, bodies, first is None, fallback)
         inherited = _fill_times(columns.time_us, taken, headers, at, number[at], streams)
         alike = all_same(columns.service) if "service" in headers.seen else taken.one_service
         one_service = len(streams) == 1 and alike
@@ -71,7 +69,7 @@ class Records:
             columns.put_service(service)
         for record, name in refused.items():
             headers.extra.setdefault(record if first is None else int(first[record]), {})[NAME_ATTRIBUTE] = name
-        attributes = attribute_column(taken, headers, at, inherited)
+        attributes = attribute_column(taken, headers, at, len(messages), inherited)
         if attributes is not None:
             columns.put("attributes", attributes)
         return cls(tailed, number[at], taken, messages, bodies, columns, one_service and not refused)
@@ -81,21 +79,25 @@ class Records:
         return {name: self.rows.batch[name][record].as_py() for name in ("source", "partition", "offset")}
 
 
-def _joined(messages: Spans, first: Ints, lines: Ints, several: Ints, later: Flags) -> list[str]:
-    """Return the bodies of records of several lines; `messages`: of all lines; `later`: lines that add nothing."""
-    spans = zip(first[several].tolist(), lines[several].tolist(), strict=True)
-    return [
-        "\n".join([messages.text(row) for row in range(begin, begin + count) if not later[row]])
-        for begin, count in spans
-    ]
+def _joined(headers: Headers, messages: Spans, first: Ints, keep: int) -> tuple[Spans, Flags]:
+    """Return the bodies of records, which may have several lines, and which have some that are not blank.
+
+    `messages`: of their first lines, which are `first` of the `keep` lines there are.
+    """
+    sizes, lines = np.diff(first, append=keep), headers.spans("message", slice(0, keep))
+    several, tailed = np.flatnonzero(sizes > 1), np.zeros(len(first), np.bool_)
+    texts = []
+    for record, begin, count in zip(several.tolist(), first[several].tolist(), sizes[several].tolist(), strict=True):
+        parts = [lines.text(row) for row in range(begin, begin + count) if not headers.later[row]]
+        texts.append("\n".join(parts))
+        tailed[record] = any(part.strip(" \t\n\r\x0b\x0c") for part in parts[1:])
+    return messages.replaced(several, texts), tailed
 
 
-def _has_tail(messages: Spans, row: int, body: str) -> bool:
-    return bool(body[len(messages.text(row)) :].strip(" \t\n\r\x0b\x0c"))
-
-
-def _fill_times(us: Ints, rows: Given, headers: Headers, at: Rows, number: Ints, streams: Sequence["Stream"]) -> Flags:
-    """Set each record's time; return of which ones it is that of the record before it in its stream.
+def _fill_times(
+    us: Ints, rows: Given, headers: Headers, at: Rows, number: Ints, streams: Sequence["Stream"]
+) -> Flags | None:
+    """Set each record's time; return of which ones it is that of the record before it in its stream, None for none.
 
     In order: the envelope's, the header's, the time of the record before, the observed time.
     """
@@ -107,7 +109,7 @@ def _fill_times(us: Ints, rows: Given, headers: Headers, at: Rows, number: Ints,
         known = known | enveloped
     inherited = np.zeros(len(us), np.bool_)
     last = np.array([INVALID if stream.last_time_us is None else stream.last_time_us for stream in streams])
-    _row_kernels.inherit(us, known, number, rows.observed, last, inherited)
+    some = _row_kernels.inherit(us, known, number, rows.observed, last, inherited)
     for stream, time in zip(streams, last.tolist(), strict=True):
         stream.last_time_us = None if time == INVALID else time
-    return inherited
+    return inherited if some else None

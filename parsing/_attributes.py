@@ -31,13 +31,16 @@ _PAIR = pa.struct([ATTRIBUTES.key_field, ATTRIBUTES.item_field])
 _ENTRY = pa.struct([pa.field("key", pa.string(), nullable=False), pa.field("value", pa.string())])
 
 
-def attribute_column(rows: Given, headers: Headers, at: Rows, inherited: Flags) -> pa.Array | None:
-    """Return the attributes of records (map column) whose first lines are `rows`, `at` within `headers`.
+def attribute_column(rows: Given, headers: Headers, at: Rows, count: int, inherited: Flags | None) -> pa.Array | None:
+    """Return the attributes of so many records (map column) whose first lines are `rows`, `at` within `headers`.
 
-    None: they are those the lines came with. `inherited`: the record's time is that of the record before it.
+    None: they are those the lines came with. `inherited`: the record's time is that of the record before it; None: it
+    is of no record.
     """
-    names = [name for name in _ATTRIBUTE_OF if name in headers.seen]
-    set_flags = _set_flags(rows, headers, at, inherited)
+    names = [name for name in _ATTRIBUTE_OF if name in headers.seen] if headers.seen else []
+    set_flags = _set_flags(rows, headers, at, count) if headers.assumed else []
+    if inherited is not None:
+        set_flags.append((_INHERITED, inherited))
     if not names and not set_flags and not headers.extra:
         return None
     keys = _packed((*(_ATTRIBUTE_OF[name] for name in names), *(key for (key, _), _ in set_flags)))
@@ -49,17 +52,14 @@ def attribute_column(rows: Given, headers: Headers, at: Rows, inherited: Flags) 
             begins[len(names) + k], ends[len(names) + k] = value_begins[k] * flag, value_ends[k] * flag
     added = _Entries.of(keys, data, begins, ends)
     if headers.extra or rows.has(_ATTRIBUTES):
-        return added.merged(rows.batch.column(_ATTRIBUTES).slice(0, len(inherited)), headers.extra, at)
+        return added.merged(rows.batch.column(_ATTRIBUTES).slice(0, count), headers.extra, at)
     return added.column()
 
 
-def _set_flags(rows: Given, headers: Headers, at: Rows, inherited: Flags) -> list[tuple[tuple[str, str], Flags]]:
-    """Return what is to be said about times, and of which records."""
-    flags = [(_INHERITED, inherited)]
-    if headers.assumed:
-        stated = rows.batch.column(_TIME).slice(0, len(inherited))
-        unstated = stated.is_null().to_numpy(zero_copy_only=False)
-        flags = [(_YEAR, headers.year_assumed[at] & unstated), (_DATE, headers.date_assumed[at] & unstated), *flags]
+def _set_flags(rows: Given, headers: Headers, at: Rows, count: int) -> list[tuple[tuple[str, str], Flags]]:
+    """Return what is to be said about what is assumed of times, and of which records."""
+    unstated = rows.batch.column(_TIME).slice(0, count).is_null().to_numpy(zero_copy_only=False)
+    flags = [(_YEAR, headers.year_assumed[at] & unstated), (_DATE, headers.date_assumed[at] & unstated)]
     return [(said, flag) for said, flag in flags if np.count_nonzero(flag)]
 
 

@@ -76,8 +76,8 @@ def look(address, columns, rows, found, places, marked):  # type: ignore[no-unty
 
     `columns`: where body, service, offset, observed time and structured are. found[:, c] becomes the address of column
     c, and its nulls; `places` (shape [4, row]) where each body begins and ends in the bytes used, its offset, and when
-    it was observed; marked[row] whether it is structured. Returns where these bytes begin and end in the column's,
-    whether one is the escape character, how many rows are structured, and whether all are of one service, or of none.
+    it was observed; marked[row] whether it is structured. Returns the address of these bytes and how many there are,
+    and whether one is the escape character, some row is structured, and all rows are of one service, or of none.
     """
     batch = int64s(address)
     for c in range(found.shape[1]):
@@ -94,14 +94,14 @@ def look(address, columns, rows, found, places, marked):  # type: ignore[no-unty
     for k in range(2, 4):
         column = _child(batch, columns[k])
         move(place_of(places[k]), _buffer(column, 1) + 8 * column[_OFFSET], 8 * rows)
-    column, structured = _child(batch, columns[4]), 0
+    column, structured = _child(batch, columns[4]), False
     bits, first = octets(_buffer(column, 1)), column[_OFFSET]
     for row in range(rows):
         marked[row] = bits[(first + row) >> 3] >> ((first + row) & 7) & 1
-        structured += marked[row]
+        structured |= marked[row]
     absent = found[1, columns[1]]
     alike = absent == rows or (absent == 0 and _all_alike(_child(batch, columns[1]), rows))
-    return begin, end, escaped, structured, alike
+    return _buffer(body, 2) + begin, end - begin, escaped, structured, alike
 
 
 @inlined
@@ -125,8 +125,12 @@ def _span_sizes(begins, ends, rows, nodes, node, buffers, buffer, filled):  # ty
 
 
 @compiled
-def measure(types, sources, rows, numbers, begins, ends, lists, nodes, buffers):  # type: ignore[no-untyped-def]
-    """Lay out the columns: each field's length and nulls, each buffer's place and bytes; returns the bytes of all."""
+def measure(types, sources, rows, numbers, begins, ends, lists, node_count, laid_out):  # type: ignore[no-untyped-def]
+    """Lay out the columns: each field's length and nulls, each buffer's place and bytes; returns the bytes of all.
+
+    `laid_out` (shape [node_count and buffers, 2]) holds those of the fields, then those of the buffers.
+    """
+    nodes, buffers = laid_out[:node_count], laid_out[node_count:]
     node = buffer = 0
     for c in range(types.size):
         kind, what, which = types[c], sources[c, 0], sources[c, 1]
@@ -254,12 +258,13 @@ def _put_filled(numbers, rows, out):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def write(head, marks, types, sources, rows, numbers, data, other, begins, ends, lists, nodes, buffers, target):  # type: ignore[no-untyped-def]
+def write(head, marks, types, sources, rows, numbers, data, other, begins, ends, lists, node_count, laid_out, target):  # type: ignore[no-untyped-def]
     """Write a message with the columns that `measure` laid out.
 
     `target` has the bytes of `head`, which comes before them, and theirs; `marks` says at which of the head's numbers
     of eight bytes are the rows, the bytes of the columns, the nodes and the buffers.
     """
+    nodes, buffers = laid_out[:node_count], laid_out[node_count:]
     room, out = target.size - head.size, place_of(target) + head.size
     move(place_of(target), place_of(head), head.size)
     numbered = int64s(out - head.size)

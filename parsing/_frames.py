@@ -59,30 +59,15 @@ class Given:
     @classmethod
     def of(cls, batch: pa.RecordBatch) -> "Given":
         """Look at a batch, which has rows."""
-        rows = batch.num_rows
-        kept, address = exported(batch)
-        found, places, structured = (
-            np.empty((2, len(LINES)), np.int64),
-            np.empty((4, rows), np.int64),
-            np.empty(rows, np.bool_),
-        )
-        begin, end, escaped, mixed, alike = _kernels.look(address, _LOOKED_AT, rows, found, places, structured)
-        data = np.frombuffer(batch.column(_BODY).buffers()[2], np.uint8)[begin:end] if end > begin else NO_BYTES
+        rows, (kept, address) = batch.num_rows, exported(batch)
+        found, places = np.empty((2, len(LINES)), np.int64), np.empty((4, rows), np.int64)
+        structured = np.empty(rows, np.bool_)
+        at, size, escaped, mixed, alike = _kernels.look(address, _LOOKED_AT, rows, found, places, structured)
+        data = np.frombuffer(pa.foreign_buffer(at, size, kept), np.uint8) if size else NO_BYTES
         begins, ends, offsets, observed = places
         addresses, nulls = found
-        return cls(
-            batch,
-            kept,
-            addresses,
-            nulls.tolist(),
-            Spans(data, begins, ends),
-            offsets,
-            observed,
-            structured,
-            mixed > 0,
-            alike,
-            escaped,
-        )
+        lines = Spans(data, begins, ends)
+        return cls(batch, kept, addresses, nulls.tolist(), lines, offsets, observed, structured, mixed, alike, escaped)
 
     def __len__(self) -> int:
         return len(self.offsets)
@@ -99,21 +84,23 @@ class Frame:
         self._schema = schema
 
     @cached_property
-    def _types(self) -> Ints:
-        return np.array([_kind(field.type) for field in self._schema])
+    def _made(self) -> tuple[Bytes, Ints, int, int, Ints]:
+        """Return what comes before the columns, where its numbers are, how many nodes and buffers there are, and types.
 
-    @cached_property
-    def _head(self) -> tuple[Bytes, Ints, int, int]:
-        """Return what comes before the columns, where its numbers are, and how many nodes and buffers there are."""
+        Zeros behind the description are part of it: so the columns begin at a multiple of what buffers begin at.
+        """
         nothing = [pa.nulls(1, field.type) for field in self._schema]
         message = pa.RecordBatch.from_arrays(nothing, schema=self._schema).serialize().to_pybytes()
-        size = int.from_bytes(message[4:8], "little")
+        size = _number(message, 4, 4)
         table = _Table(message, _PREFIX)
         batch = table.child(_HEADER)
         nodes, node_count = batch.vector(_NODES)
         buffers, buffer_count = batch.vector(_BUFFERS)
         marks = np.array([batch.place(_LENGTH), table.place(_BODY_LENGTH), nodes, buffers]) // 8
-        return np.frombuffer(message[: _PREFIX + size], np.uint8), marks, node_count, buffer_count
+        padded = size + -(_PREFIX + size) % _ALIGNED
+        head = message[:4] + padded.to_bytes(4, "little") + message[_PREFIX : _PREFIX + size].ljust(padded, b"\0")
+        types = np.array([_kind(field.type) for field in self._schema])
+        return np.frombuffer(head, np.uint8), marks, node_count, buffer_count, types
 
     def table(
         self,
@@ -127,16 +114,13 @@ class Frame:
         lists: tuple[Ints, Ints, Ints] = (_NONE, _NONE, _NONE),
     ) -> pa.Table:
         """Return a table of columns made of `sources`: see `_frame_kernels`, also for the other arguments."""
-        head, marks, node_count, buffer_count = self._head
+        head, marks, node_count, buffer_count, types = self._made
         laid_out = np.empty((node_count + buffer_count, 2), np.int64)
-        nodes, buffers = laid_out[:node_count], laid_out[node_count:]
-        columns = self._types, sources, rows, numbers
-        room = _kernels.measure(*columns, begins, ends, lists, nodes, buffers)
-        spare = -len(head) % _ALIGNED
-        whole = pa.allocate_buffer(spare + len(head) + room)
-        target = np.frombuffer(whole, np.uint8)[spare:]
-        _kernels.write(head, marks, *columns, data, other, begins, ends, lists, nodes, buffers, target)
-        return pa.Table.from_batches([pa.ipc.read_record_batch(whole.slice(spare), self._schema)])
+        room = _kernels.measure(types, sources, rows, numbers, begins, ends, lists, node_count, laid_out)
+        whole = pa.allocate_buffer(len(head) + room)
+        target, texts = np.frombuffer(whole, np.uint8), (data, other, begins, ends, lists)
+        _kernels.write(head, marks, types, sources, rows, numbers, *texts, node_count, laid_out, target)
+        return pa.Table.from_batches([pa.ipc.read_record_batch(whole, self._schema)])
 
 
 def _kind(kind: pa.DataType) -> int:

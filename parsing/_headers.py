@@ -70,8 +70,15 @@ class Headers:
     _places: list[int] = field(default_factory=list)  # field * rows + row of each
 
     @classmethod
+    def none(cls, lines: Spans) -> "Headers":
+        """Return the headers of lines of which none is looked for: each is its message. Not to be filled in."""
+        none = np.zeros(len(lines), np.bool_)
+        begins, ends, time_us = lines.begins[np.newaxis], lines.ends[np.newaxis], np.zeros(len(lines), np.int64)
+        return cls(lines.data, begins, ends, none, none, time_us, none, none, none.view(np.int8), none)
+
+    @classmethod
     def blank(cls, lines: Spans) -> "Headers":
-        """Return the headers of lines that have none: each line is its message."""
+        """Return the headers of lines before they are looked for: each line is its message."""
         rows = len(lines)
         places, flags = np.zeros((2, len(FIELDS), rows), np.int64), np.zeros((5, rows), np.bool_)
         places[0, 0], places[1, 0] = lines.begins, lines.ends
@@ -83,9 +90,9 @@ class Headers:
         place = _PLACE[name]
         return Spans(self.data, self.begins[place][rows], self.ends[place][rows])
 
-    def places(self, names: Sequence[str]) -> Ints:
+    def places(self, names: Sequence[str]) -> list[int]:
         """Return where several fields are among those of `begins` and `ends`."""
-        return _places(tuple(names))
+        return [_PLACE[name] for name in names]
 
     def taken(self, names: Sequence[str], rows: Rows, spare: int = 0) -> tuple[Ints, Ints]:
         """Return where several fields of some rows begin and end (shape [field, row]), with room for `spare` more."""

@@ -41,18 +41,21 @@ def parse_lines(batches: Iterable[pa.Table], parser: Parser) -> pa.Table:
     kept: list[pa.Table] = []
     for batch in batches:
         kept.append(batch.select(["line", "body"]))
-        parsed, begins = parser.advance(batch, 0, final=False)
-        parts.append(parsed)
-        starts.append(begins)
-    parsed, begins = parser.advance(None, 0, final=True)
-    parts.append(parsed)
-    starts.append(begins)
+        parts.append(_advanced(parser, batch, starts))
+    parts.append(_advanced(parser, None, starts))
     if not kept:
         return PARSED_LINES.empty_table()
     logs = pa.concat_tables([part.logs for part in parts])
     lineage = {rule["from_id"]: rule["to_id"] for part in parts for rule in _rules(part)}
     texts = {i: text for part in parts for i, text in _texts(part)}
     return _rows(pa.concat_tables(kept), np.concatenate(starts), logs, lineage, texts)
+
+
+def _advanced(parser: Parser, batch: pa.Table | None, starts: list[Flags]) -> Parsed:
+    """Parse a batch, or what was held back; add to `starts` which rows begin a record."""
+    parsed, begins = parser.advance(batch, 0, final=batch is None)
+    starts.append(np.ones(parsed.logs.num_rows, np.bool_) if begins is None else begins)
+    return parsed
 
 
 def _rules(part: Parsed) -> list[dict[str, int]]:

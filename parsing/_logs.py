@@ -1,5 +1,6 @@
 """Rows of `logs`: what each column of them is made of, which is written down first and made into a table at once."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -55,18 +56,18 @@ class Columns:
         Times and templates are to come. What the envelope states wins over what the header says. `alike`: the records
         are the first of `headers`, and their bodies its messages. `fallback`: the service of those that name none.
         """
-        asked = [name for name, field in _TEXTS.items() if field in headers.seen]
-        fields = ["message", *(_TEXTS[name] for name in asked)]
-        if alike:
-            begins, ends, places = headers.begins, headers.ends, headers.places(fields)
-        else:
-            begins, ends = headers.taken(fields, at)
-            begins[0], ends[0], places = bodies.begins, bodies.ends, np.arange(len(fields))
-        sources = _SOURCES.copy()
+        count, service, sources = len(bodies), rows.batch.column(_SERVICE), _SOURCES.copy()
         sources[_TAKEN, 1] = rows.addresses[_FROM]
-        made = cls(
-            sources, np.empty((3, len(bodies)), np.int64), bodies, begins, ends, rows.batch.column(_SERVICE), [rows]
-        )
+        if not rows.one_service and count < len(rows):
+            service = service.slice(0, count)
+        numbers, begins, ends = np.empty((3, count), np.int64), headers.begins, headers.ends
+        asked = [name for name, field in _TEXTS.items() if field in headers.seen] if headers.seen else []
+        fields = ["message", *[_TEXTS[name] for name in asked]]
+        places: Sequence[int] = headers.places(fields) if alike else range(len(fields))
+        if not alike:
+            begins, ends = headers.taken(fields, at)
+            begins[0], ends[0] = bodies.begins, bodies.ends
+        made = cls(sources, numbers, bodies, begins, ends, service, [rows])
         if headers.seen or not alike:
             sources[_LOG["body"]] = GIVEN, places[0], 0
         texts = {name: made._put_text(rows, name, place) for name, place in zip(asked, places[1:], strict=True)}

@@ -111,33 +111,33 @@ class Parser:
             found = self._streams[name] = Stream(*readers, Miner(self.settings), years)
         return found
 
-    def advance(self, lines: pa.Table | None, next: int, final: bool) -> tuple[Parsed, Flags]:
-        """Do what `process` does; also return which of the rows dealt with begin a record."""
+    def advance(self, lines: pa.Table | None, next: int, final: bool) -> tuple[Parsed, Flags | None]:
+        """Do what `process` does; also return which of the rows dealt with begin a record, None if all do."""
         self._next = next
-        parts = [part for part in (lines.to_batches() if lines is not None else []) if part.num_rows]
-        if self._held is not None:
-            parts.insert(0, self._held)
+        parts = [self._held] if self._held is not None else []
+        if lines is not None:
+            parts += [part for part in lines.to_batches() if part.num_rows]
         return self._advance(parts[0] if len(parts) == 1 else pa.concat_batches(parts) if parts else None, final)
 
-    def _advance(self, lines: pa.RecordBatch | None, flush: bool) -> tuple[Parsed, Flags]:
-        """Parse what can be parsed of `lines`; also return which of the rows dealt with begin a record."""
+    def _advance(self, lines: pa.RecordBatch | None, flush: bool) -> tuple[Parsed, Flags | None]:
+        """Parse what can be parsed of `lines`; also return what `advance` does."""
         self._held = None
         if lines is None:
-            return self._nothing(self._next), np.zeros(0, np.bool_)
+            return self._nothing(self._next), None
         rows = read_lines(lines)
         streams, number = self._streams_of(rows)
         if self.settings.format == "message":
-            headers, starts, keep = Headers.blank(rows.lines), np.ones(len(rows), np.bool_), len(rows)
+            headers, starts, keep = Headers.none(rows.lines), None, len(rows)
         else:
             headers, starts, keep = self._read(rows, streams, number, flush)
         next = self._next
         if keep < len(rows):
             self._held, next = rows.batch.slice(keep), int(rows.offsets[keep])
-            starts, number = starts[:keep], number[:keep]
         if keep == 0:
             return self._nothing(next), starts
+        first = np.flatnonzero(starts) if starts is not None else None
         fallback = self.settings.service or UNKNOWN_SERVICE
-        records = Records.build(rows, headers, starts, number, streams, fallback, self._services)
+        records = Records.build(rows, headers, keep, first, number, streams, fallback, self._services)
         self._warn_of_services()
         return self._templated(records, streams, keep, next), starts
 
@@ -157,8 +157,11 @@ class Parser:
         place = {name: number for number, name in enumerate(dict.fromkeys(admitted))}
         return [self.stream(name) for name in place], np.array([place[name] for name in admitted], np.int64)[number]
 
-    def _read(self, rows: Given, streams: list[Stream], number: Ints, flush: bool) -> tuple[Headers, Flags, int]:
-        """Return the headers, which rows begin a record, and how many rows there are before a record that may grow."""
+    def _read(self, rows: Given, streams: list[Stream], number: Ints, flush: bool) -> tuple[Headers, Flags | None, int]:
+        """Return the headers, which rows begin a record, and how many of them come before a record that may grow.
+
+        Instead of which rows: None, where all of these do.
+        """
         structured, offsets = rows.structured, rows.offsets
         headers, lines, parts = read_rows(rows, streams, number, self.settings.timezone)
         headed, starts = np.empty((2, len(lines)), np.bool_)
@@ -175,7 +178,8 @@ class Parser:
         _row_kernels.headed_rows(headers.matched[:keep], structured, number, known, headed)
         for stream, one in zip(streams, known.tolist(), strict=True):
             stream.headed = one
-        return headers, starts, keep
+        starts = starts[:keep]
+        return headers, None if np.count_nonzero(starts) == keep else starts, keep
 
     def _templated(self, records: Records, streams: list[Stream], keep: int, next: int) -> Parsed:
         """Give the records their templates, and fit these."""
@@ -185,9 +189,9 @@ class Parser:
         rules: list[Rule] = []
         for stream, mine in shares:
             number[mine], changes = stream.miner.assign(records.messages.take(mine))
-            if changes or np.count_nonzero(records.tailed[mine]):
+            if changes or records.tailed is not None:
                 rows = np.arange(count)[mine]
-                several = np.flatnonzero(records.tailed[rows])
+                several = np.flatnonzero(records.tailed[rows]) if records.tailed is not None else rows[:0]
                 rules += self._lineage(stream, number[rows], several, changes, rows, records)
                 for row in rows[several]:
                     number[row] = stream.miner.templates.tailed(int(number[row]))

@@ -43,16 +43,19 @@ def headed_rows(matched, structured, stream, known, headed):  # type: ignore[no-
 def inherit(us, known, stream, observed, last, inherited):  # type: ignore[no-untyped-def]
     """Set the time of each row that has none of its own to that of the row before it in its stream, or `observed`.
 
-    `last`: the latest time of each stream's own, int64 min where there is none so far; kept up to date.
+    `last`: the latest time of each stream's own, int64 min where there is none so far; kept up to date. Returns whether
+    some row has that of the row before it.
     """
+    some = False
     for row in range(us.size):
         if known[row]:
             last[stream[row]] = us[row]
         elif last[stream[row]] != np.iinfo(np.int64).min:
             us[row] = last[stream[row]]
-            inherited[row] = True
+            inherited[row] = some = True
         else:
             us[row] = observed[row]
+    return some
 
 
 @compiled
