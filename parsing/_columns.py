@@ -16,6 +16,7 @@ Flags = NDArray[np.bool_]
 NO_BYTES = np.frombuffer(b"", np.uint8)
 Rows = Ints | slice
 """Which rows; a slice where they lie together, so that nothing is copied."""
+EVERY = slice(None)
 _STRING = pa.string()
 _row_kernels, _text_kernels = Kernels("parsing._row_kernels"), Kernels("parsing._text_kernels")
 
@@ -52,7 +53,7 @@ class Spans:
 
     def take(self, rows: Rows) -> "Spans":
         """Return the texts of some rows."""
-        return Spans(self.data, self.begins[rows], self.ends[rows])
+        return self if rows is EVERY else Spans(self.data, self.begins[rows], self.ends[rows])
 
     def column(self, empty_is_null: bool = False) -> pa.Array:
         """Return the texts as a string array."""
@@ -126,7 +127,7 @@ def distinct(numbers: Ints) -> tuple[Ints, Ints]:
 def streams_in(number: Ints, count: int) -> list[tuple[int, Rows]]:
     """Return each of `count` numbers that some row has, with its rows."""
     if count == 1:
-        return [(0, slice(0, len(number)))] if len(number) else []
+        return [(0, EVERY)] if len(number) else []
     order = np.argsort(number, kind="stable")
     ends = np.cumsum(np.bincount(number, minlength=count))
     starts = np.concatenate([np.zeros(1, np.int64), ends[:-1]])

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from parsing._columns import Bytes, Flags, Ints, Rows, Spans, distinct, string_columns
+from parsing._columns import EVERY, Bytes, Flags, Ints, Rows, Spans, distinct, string_columns
 from parsing._jit import Kernels
 from parsing._templates import Templates
 from telemetry import LOGS, WILDCARD
@@ -27,7 +27,7 @@ def fit_column(messages: Spans, texts: Sequence[str], template: Ints) -> tuple[p
     templates = Templates()
     number = np.array([templates.add(texts[int(one)]) for one in used], np.int64)[place]
     captures = Captures.of(templates.wild[number])
-    captures.find(messages, templates, number, slice(0, len(number)))
+    captures.find(messages, templates, number, EVERY)
     return captures.column(messages.data), captures.fits
 
 
@@ -45,8 +45,8 @@ class Captures:
         """Return room for so many captures a row."""
         at = np.zeros(len(counts) + 1, np.int64)
         counts.cumsum(out=at[1:])
-        places = np.zeros((2, int(at[-1])), np.int64)
-        return cls(at, places[0], places[1], np.zeros(len(counts), np.bool_))
+        places = np.empty((2, at[-1]), np.int64)
+        return cls(at, places[0], places[1], np.empty(len(counts), np.bool_))
 
     def find(self, messages: Spans, templates: Templates, number: Ints, rows: Rows) -> int:
         """Find those of some rows, whose messages and numbers of templates these are; return how many rows fit."""
@@ -54,7 +54,8 @@ class Captures:
         shape = templates.literals, templates.literal_offsets, templates.first, templates.wild
         at, fits = self.at[:-1][rows], self.fits[rows]
         fitting: int = _kernels.fit(*texts, number, *shape, at, self.begins, self.ends, fits)
-        self.fits[rows] = fits
+        if rows is not EVERY:
+            self.fits[rows] = fits
         return fitting
 
     def column(self, data: Bytes) -> pa.ListArray:
@@ -75,7 +76,7 @@ def fit_one(template: str, text: str) -> list[str] | None:
     number = np.array([templates.add(template)])
     captures = Captures.of(templates.wild[number])
     whole = Spans(data, np.array([0]), np.array([len(data)]))
-    if not captures.find(whole, templates, number, slice(0, 1)):
+    if not captures.find(whole, templates, number, EVERY):
         return None
     found = Spans(data, captures.begins, captures.ends)
     return [found.text(place) for place in range(len(found))]
