@@ -22,7 +22,7 @@ _row_kernels = Kernels("parsing._row_kernels")
 _FRAME = Frame(TEMPLATES)
 _FROM_LINES = [(TEMPLATES.get_field_index(name), LINES.get_field_index(name)) for name in ("source", "partition")]
 _SERVICE = TEMPLATES.get_field_index("service")
-# Of each column: ours are rows of what `summarise` finds. Data 0 are the bodies, data 1 the templates.
+# Rows of what `summarise` finds, data 0 being the bodies and data 1 the templates; the others are columns of the lines.
 _MADE_OF = {
     "example": (GIVEN, 0, 0),
     "template_id": (GIVEN, 2, 0),
@@ -30,7 +30,7 @@ _MADE_OF = {
     "last_seen": (GIVEN, 4, 0),
 }
 _MADE_OF |= {"count": (GIVEN, 5, 0), "offset": (GIVEN, 6, 0), "template": (GIVEN, 7, 1)}
-_SOURCES = np.array([_MADE_OF.get(name, (ARROW, 0, 0)) for name in TEMPLATES.names])
+_SOURCES = np.array([_MADE_OF.get(name) or (ARROW, LINES.get_field_index(name), 0) for name in TEMPLATES.names])
 
 
 def deltas(
@@ -56,18 +56,19 @@ def deltas(
         count += 1
     if longest > _EXAMPLE:
         _shorten(bodies, found[1, :count], found[2, :count])
-    first, sources = found[0, :count], _SOURCES.copy()
-    for place, line in _FROM_LINES:  # a parser's rows are of one partition
-        sources[place, 1] = rows.addresses[line]
-    sources[_SERVICE, 1] = columns.service_address
+    sources, addresses = _SOURCES, columns.addresses
     taken = [] if records.one_service else [(_SERVICE, columns.service)]
     if rules:  # there may be more rows than records
         taken = [(_SERVICE, columns.service), *((place, rows.batch.column(line)) for place, line in _FROM_LINES)]
+    if taken or columns.service_place != _SOURCES[_SERVICE, 1]:
+        sources = _SOURCES.copy()
+        sources[_SERVICE, 1] = columns.service_place
     for place, column in taken:
-        kept, sources[place, 1] = exported(column.take(pa.array(first)))
+        kept, address = exported(column.take(pa.array(found[0, :count])))
         columns.kept.append(kept)
+        sources[place, 1], addresses = len(addresses), np.append(addresses, address)
     packed = np.frombuffer(b"".join(texts), np.uint8)
-    return _FRAME.table(count, sources, found[1:], bodies.data, packed, found[1:], found[2:])
+    return _FRAME.table(count, sources, addresses, found[1:], bodies.data, packed, found[1:], found[2:])
 
 
 def _shorten(bodies: Spans, begins: Ints, ends: Ints) -> None:

@@ -43,9 +43,8 @@ class Captures:
     @classmethod
     def of(cls, counts: Ints) -> "Captures":
         """Return room for so many captures a row."""
-        at = np.zeros(len(counts) + 1, np.int64)
-        counts.cumsum(out=at[1:])
-        places = np.empty((2, at[-1]), np.int64)
+        at = np.empty(len(counts) + 1, np.int64)
+        places = np.empty((2, _kernels.captures_at(counts, at)), np.int64)
         return cls(at, places[0], places[1], np.empty(len(counts), np.bool_))
 
     def find(self, messages: Spans, templates: Templates, number: Ints, rows: Rows) -> int:

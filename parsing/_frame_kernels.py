@@ -3,10 +3,10 @@
 An `ArrowArray` is ten numbers of eight bytes at an address; the columns of a batch are its children.
 
 `types` says what a column is: a number of so many bytes, or one of the kinds below. `sources` (shape [column, 3]) says
-what it is made of, and which of these: `ARROW`, an ArrowArray at an address; `GIVEN`, a row of `numbers`, or a row of
-`begins` and `ends`, which are places of texts in data 0 or 1 (the third), or, a list, what `lists` says; `FILLED`, the
-same where the number 0, or an empty text, is null; `ZEROS`, nothing else. `lists`: row i has the texts from lists[0][i]
-up to lists[0][i + 1], text k being in data 0 from lists[1][k] to lists[2][k].
+what it is made of, and which of these: `ARROW`, an ArrowArray at one of `addresses`; `GIVEN`, a row of `numbers`, or
+one of `begins` and `ends`, which are places of texts in data 0 or 1 (the third), or, a list, what `lists` says;
+`FILLED`, the same where the number 0, or an empty text, is null; `ZEROS`, nothing else. `lists`: row i has the texts
+from lists[0][i] up to lists[0][i + 1], text k being in data 0 from lists[1][k] to lists[2][k].
 """
 
 import numpy as np
@@ -125,16 +125,16 @@ def _span_sizes(begins, ends, rows, nodes, node, buffers, buffer, filled):  # ty
 
 
 @compiled
-def measure(types, sources, rows, numbers, begins, ends, lists, node_count, laid_out):  # type: ignore[no-untyped-def]
+def measure(types, sources, addresses, rows, numbers, begins, ends, lists, parts):  # type: ignore[no-untyped-def]
     """Lay out the columns: each field's length and nulls, each buffer's place and bytes; returns the bytes of all.
 
-    `laid_out` (shape [node_count and buffers, 2]) holds those of the fields, then those of the buffers.
+    `parts` are two arrays of pairs, for the fields and for the buffers.
     """
-    nodes, buffers = laid_out[:node_count], laid_out[node_count:]
+    nodes, buffers = parts
     node = buffer = 0
     for c in range(types.size):
         kind, what, which = types[c], sources[c, 0], sources[c, 1]
-        array = int64s(which)
+        array = int64s(addresses[which] if what == ARROW else 0)
         nodes[node, 0], nodes[node, 1] = rows, 0
         if what == ARROW:
             nodes[node, 1] = _null_count(array, 0, rows)
@@ -258,13 +258,13 @@ def _put_filled(numbers, rows, out):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def write(head, marks, types, sources, rows, numbers, data, other, begins, ends, lists, node_count, laid_out, target):  # type: ignore[no-untyped-def]
+def write(head, marks, types, sources, addresses, rows, numbers, data, other, begins, ends, lists, parts, target):  # type: ignore[no-untyped-def]
     """Write a message with the columns that `measure` laid out.
 
     `target` has the bytes of `head`, which comes before them, and theirs; `marks` says at which of the head's numbers
     of eight bytes are the rows, the bytes of the columns, the nodes and the buffers.
     """
-    nodes, buffers = laid_out[:node_count], laid_out[node_count:]
+    nodes, buffers = parts
     room, out = target.size - head.size, place_of(target) + head.size
     move(place_of(target), place_of(head), head.size)
     numbered = int64s(out - head.size)
@@ -277,7 +277,7 @@ def write(head, marks, types, sources, rows, numbers, data, other, begins, ends,
     buffer = 0
     for c in range(types.size):
         kind, what, which = types[c], sources[c, 0], sources[c, 1]
-        array, values = int64s(which), out + buffers[buffer + 1, 0]
+        array, values = int64s(addresses[which] if what == ARROW else 0), out + buffers[buffer + 1, 0]
         if kind == TEXT:
             if what == ARROW:
                 _put_array(array, 0, rows, out, buffers, buffer)

@@ -106,6 +106,7 @@ class Frame:
         self,
         rows: int,
         sources: Ints,
+        addresses: Ints,
         numbers: Ints,
         data: Bytes,
         other: Bytes,
@@ -115,11 +116,11 @@ class Frame:
     ) -> pa.Table:
         """Return a table of columns made of `sources`: see `_frame_kernels`, also for the other arguments."""
         head, marks, node_count, buffer_count, types = self._made
-        laid_out = np.empty((node_count + buffer_count, 2), np.int64)
-        room = _kernels.measure(types, sources, rows, numbers, begins, ends, lists, node_count, laid_out)
+        parts = np.empty((node_count, 2), np.int64), np.empty((buffer_count, 2), np.int64)
+        room = _kernels.measure(types, sources, addresses, rows, numbers, begins, ends, lists, parts)
         whole = pa.allocate_buffer(len(head) + room)
         target, texts = np.frombuffer(whole, np.uint8), (data, other, begins, ends, lists)
-        _kernels.write(head, marks, types, sources, rows, numbers, *texts, node_count, laid_out, target)
+        _kernels.write(head, marks, types, sources, addresses, rows, numbers, *texts, parts, target)
         return pa.Table.from_batches([pa.ipc.read_record_batch(whole, self._schema)])
 
 

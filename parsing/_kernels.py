@@ -175,6 +175,17 @@ def fit(data, row_begins, row_ends, template, literals, literal_offsets, first_l
 
 
 @compiled
+def captures_at(counts, at):  # type: ignore[no-untyped-def]
+    """Set at[i] to the captures of the rows before i, of which row k has counts[k]; returns how many there are."""
+    total = 0
+    for row in range(counts.size):
+        at[row] = total
+        total += counts[row]
+    at[counts.size] = total
+    return total
+
+
+@compiled
 def objects(data, begins, ends, rows, out):  # type: ignore[no-untyped-def]
     """Set out[i] where rows[i] may be JSON or logfmt: it begins with `{`, or with a name and `=`."""
     for i in range(rows.size):

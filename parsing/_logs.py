@@ -18,14 +18,11 @@ _FRAME = Frame(LOGS)
 _LINE = {name: place for place, name in enumerate(LINES.names)}
 _LOG = {name: place for place, name in enumerate(LOGS.names)}
 _TIME, _ID, _SEVERITY = range(3)  # rows of `Columns.numbers`
-_SOURCES = np.zeros(
-    (len(_LOG), 3), np.int64
-)  # of records that are as their lines are, whose addresses are to be put in
+# Of records that are as their lines are: the columns of these, but for what is made anew.
+_SOURCES = np.array([(ARROW, _LINE.get(name, 0), 0) for name in LOGS.names])
 _SOURCES[_LOG["time"]] = GIVEN, _TIME, 0
 _SOURCES[_LOG["template_id"]] = GIVEN, _ID, 0
 _SOURCES[_LOG["params"], 0], _SOURCES[_LOG["late"], 0] = GIVEN, ZEROS  # lateness is known to the pipeline only
-_TAKEN = np.flatnonzero(_SOURCES[:, 0] == ARROW)
-_FROM = np.array([_LINE[LOGS.names[place]] for place in _TAKEN])
 _SERVICE = _LINE["service"]
 _TEXTS = {
     "component": "component",
@@ -42,6 +39,7 @@ class Columns:
     """What the columns of some records are made of, in the words of `_frames`; data 0 are the bytes of their bodies."""
 
     sources: Ints
+    addresses: Ints  # of the columns of the lines, then of others
     numbers: Ints  # shape [3, record]: time (us), template id, severity (0: none)
     bodies: Spans
     begins: Ints
@@ -56,8 +54,7 @@ class Columns:
         Times and templates are to come. What the envelope states wins over what the header says. `alike`: the records
         are the first of `headers`, and their bodies its messages. `fallback`: the service of those that name none.
         """
-        count, service, sources = len(bodies), rows.batch.column(_SERVICE), _SOURCES.copy()
-        sources[_TAKEN, 1] = rows.addresses[_FROM]
+        count, service = len(bodies), rows.batch.column(_SERVICE)
         if not rows.one_service and count < len(rows):
             service = service.slice(0, count)
         numbers, begins, ends = np.empty((3, count), np.int64), headers.begins, headers.ends
@@ -67,9 +64,9 @@ class Columns:
         if not alike:
             begins, ends = headers.taken(fields, at)
             begins[0], ends[0] = bodies.begins, bodies.ends
-        made = cls(sources, numbers, bodies, begins, ends, service, [rows])
+        made = cls(_SOURCES, rows.addresses, numbers, bodies, begins, ends, service, [rows])
         if headers.seen or not alike:
-            sources[_LOG["body"]] = GIVEN, places[0], 0
+            made._make("body", GIVEN, places[0])
         texts = {name: made._put_text(rows, name, place) for name, place in zip(asked, places[1:], strict=True)}
         made._put_severity(rows, headers, at, texts.get("severity_text"))
         made._fill_service(rows, texts.get("service"), fallback)
@@ -79,7 +76,13 @@ class Columns:
         """Make a column of an array."""
         kept, address = exported(column)
         self.kept.append(kept)
-        self.sources[_LOG[name]] = ARROW, address, 0
+        self.addresses = np.append(self.addresses, address)
+        self._make(name, ARROW, len(self.addresses) - 1)
+
+    def _make(self, name: str, what: int, which: int) -> None:
+        if self.sources is _SOURCES:
+            self.sources = _SOURCES.copy()
+        self.sources[_LOG[name]] = what, which, 0
 
     def _stated(self, rows: Given, name: str) -> pa.Array:
         return rows.batch.column(_LINE[name]).slice(0, len(self.bodies))
@@ -89,7 +92,7 @@ class Columns:
         count = len(self.bodies)
         found = Spans(self.bodies.data, self.begins[place][:count], self.ends[place][:count])
         if not rows.has(_LINE[name]):
-            self.sources[_LOG[name]] = FILLED, place, 0
+            self._make(name, FILLED, place)
             return found
         both = pc.coalesce(self._stated(rows, name), found.column(empty_is_null=True))
         self.put(name, both)
@@ -106,7 +109,7 @@ class Columns:
         if numbers is None:
             return
         self.numbers[_SEVERITY] = numbers
-        self.sources[_LOG["severity_number"]] = FILLED, _SEVERITY, 0
+        self._make("severity_number", FILLED, _SEVERITY)
         if rows.has(_LINE["severity_number"]):
             found = pa.array(numbers.astype(np.int8), mask=numbers == 0)
             self.put("severity_number", pc.coalesce(self._stated(rows, "severity_number"), found))
@@ -124,8 +127,8 @@ class Columns:
         self.put("service", service)
 
     @property
-    def service_address(self) -> int:
-        """Where the services lie."""
+    def service_place(self) -> int:
+        """Where among `addresses` that of the services is."""
         return int(self.sources[_LOG["service"], 1])
 
     @property
@@ -139,4 +142,4 @@ class Columns:
         self.numbers[_ID] = ids
         lists, data = (captures.at, captures.begins, captures.ends), self.bodies.data
         places = data, data, self.begins, self.ends
-        return _FRAME.table(len(self.bodies), self.sources, self.numbers, *places, lists)
+        return _FRAME.table(len(self.bodies), self.sources, self.addresses, self.numbers, *places, lists)

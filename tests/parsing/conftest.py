@@ -19,7 +19,7 @@ MakeLines = Callable[..., tuple[pa.Table, int]]
 def make(
     bodies: Sequence[str],
     service: str | Sequence[str] | None = "shop",
-    structured: bool = False,
+    structured: bool | Sequence[bool] = False,
     offsets: Sequence[int] | None = None,
     observed: datetime = datetime(2026, 3, 1, tzinfo=UTC),
     **columns: Sequence[object],
@@ -36,7 +36,7 @@ def make(
         "partition": [0] * count,
         "offset": begins,
         "line": list(range(1, count + 1)),
-        "structured": [structured] * count,
+        "structured": [structured] * count if isinstance(structured, bool) else list(structured),
         **columns,
     }
     table = pa.table(

@@ -39,14 +39,16 @@ def batches(draw: st.DrawFn, least: int = 1) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays(columns, schema=LINES).slice(begin, draw(st.integers(least, rows - begin)))
 
 
+NO_ADDRESSES = np.zeros(0, np.int64)
 NOTHING, NO_PLACES = np.frombuffer(b"", np.uint8), np.zeros((1, 0), np.int64)
 
 
 def copied(batch: pa.RecordBatch, rows: int) -> pa.Table:
     """The first rows of a batch, each column as it is."""
     sources, columns = np.zeros((len(LINES), 3), np.int64), [exported(column) for column in batch.columns]
-    sources[:, 0], sources[:, 1] = ARROW, [address for _, address in columns]
-    return Frame(LINES).table(rows, sources, NO_PLACES, NOTHING, NOTHING, NO_PLACES, NO_PLACES)
+    sources[:, 0], sources[:, 1] = ARROW, np.arange(len(LINES))
+    addresses = np.array([address for _, address in columns])
+    return Frame(LINES).table(rows, sources, addresses, NO_PLACES, NOTHING, NOTHING, NO_PLACES, NO_PLACES)
 
 
 @settings(deadline=None)  # the first call compiles
@@ -100,7 +102,8 @@ def test_columns_of_numbers_places_and_lists(records: list[tuple[str, list[str],
     sources = np.array([(GIVEN, 0, 1), (FILLED, 0, 1), (GIVEN, 0, 0), (FILLED, 0, 0), (GIVEN, 1, 0), (ZEROS, 0, 0)])
     small, large = ([record[k] for record in records] for k in (2, 3))
     places = begins[whole][np.newaxis], ends[whole][np.newaxis], (at, begins[others], ends[others])
-    table = Frame(schema).table(len(records), sources, np.array([small, large], np.int64), data, data, *places)
+    numbers = np.array([small, large], np.int64)
+    table = Frame(schema).table(len(records), sources, NO_ADDRESSES, numbers, data, data, *places)
     table.validate(full=True)
     expected = {
         "body": [body for body, _, _, _ in records],
@@ -121,10 +124,11 @@ def test_pyarrow_writes_a_table_as_it_was_made(schema: pa.Schema) -> None:
     empty = [exported(column) for column in nothing]
     for place, field in enumerate(schema):
         if field.type == ATTRIBUTES:
-            sources[place] = ARROW, empty[place][1], 0
+            sources[place] = ARROW, place, 0
     data, begins, ends = np.frombuffer(b"abc", np.uint8), np.array([[0, 1]]), np.array([[1, 3]])
     lists = np.array([0, 1, 1]), np.array([2]), np.array([3])
-    table = Frame(schema).table(2, sources, np.array([[1, 2]]), data, data, begins, ends, lists)
+    addresses = np.array([address for _, address in empty])
+    table = Frame(schema).table(2, sources, addresses, np.array([[1, 2]]), data, data, begins, ends, lists)
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, schema) as stream:
         stream.write_table(table)
