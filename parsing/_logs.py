@@ -55,7 +55,7 @@ class Columns:
         are the first of `headers`, and their bodies its messages. `fallback`: the service of those that name none.
         """
         count, service = len(bodies), rows.batch.column(_SERVICE)
-        if not rows.one_service and count < len(rows):
+        if count < len(rows):
             service = service.slice(0, count)
         numbers, begins, ends = np.empty((3, count), np.int64), headers.begins, headers.ends
         asked = [name for name, field in _TEXTS.items() if field in headers.seen] if headers.seen else []
