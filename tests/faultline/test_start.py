@@ -45,7 +45,7 @@ with without_collector():
 assert gc.isenabled()
 print(*sorted({name.partition(".")[0] for name in loaded} & set(sys.argv[1:])))
 """
-_LATER = ("scipy", "networkx", "pandas", "sklearn", "statsmodels", "cffi", "yaml", "rich")
+_LATER = ("duckdb", "scipy", "networkx", "pandas", "sklearn", "statsmodels", "cffi", "yaml", "rich")
 
 
 def _run(folder: Path) -> str:
