@@ -56,9 +56,10 @@ class Writer:
     it says, and go on.
     """
 
-    def __init__(self, location: Location) -> None:
+    def __init__(self, location: Location, opened: Mapping[str, Handle] | None = None) -> None:
+        """`opened`: tables that are open already; they are this writer's alone from now on."""
         self._location = location
-        self._handles = {name: Handle(location, name) for name in telemetry.TABLES}
+        self._handles = {name: Handle(location, name) for name in telemetry.TABLES} | dict(opened or {})
         self._claims: dict[str, dict[str, int | None]] = {}
         self._lost: set[str] = set()
 
