@@ -7,20 +7,25 @@ them. And what a start loads stays, so looking for garbage among it, a sixth of 
 """
 
 import gc
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
 
 _UNUSED = ("pandas", "scipy", "cffi", "yaml", "rich")
+_BLAS_THREADS = "OPENBLAS_NUM_THREADS"
 
 
 def load_without_extras() -> None:
     """Load pyarrow, numba and structlog as they are without the libraries they can do more with.
 
-    In this process pyarrow then knows nothing of pandas, and compiled functions cannot multiply matrices.
+    In this process pyarrow then knows nothing of pandas, compiled functions cannot multiply matrices, and numpy
+    multiplies them in one thread: its BLAS would start more, which spin in wait for work.
     """
     with _unused_hidden():
+        with _one_blas_thread():
+            import numpy as np  # noqa: F401 - for what loading it does
         import pyarrow as pa
 
         pa.array([0])
@@ -53,6 +58,17 @@ class _Hidden:
         """Raise ModuleNotFoundError for a hidden module; leave others to the finders behind."""
         if name in _UNUSED:
             raise ModuleNotFoundError(f"no module {name} for those that only look for it", name=name)
+
+
+@contextmanager
+def _one_blas_thread() -> Iterator[None]:
+    usual = os.environ.get(_BLAS_THREADS)
+    os.environ[_BLAS_THREADS] = usual or "1"
+    try:
+        yield
+    finally:
+        if usual is None:  # SciPy has a BLAS of its own, for detectors
+            del os.environ[_BLAS_THREADS]
 
 
 @contextmanager

@@ -6,9 +6,12 @@ from pathlib import Path
 
 _CHECK = """
 import sys
+from pathlib import Path
 from faultline._start import _UNUSED, load_without_extras
 load_without_extras()
 assert not set(_UNUSED) & sys.modules.keys(), set(_UNUSED) & sys.modules.keys()
+names = [path.read_text() for path in Path("/proc/self/task").glob("*/comm")]
+assert names.count(Path("/proc/self/comm").read_text()) == 1, names  # Arrow's has a name of its own
 import numpy as np
 from numba import njit
 assert njit(lambda values: values.sum())(np.ones(3)) == 3.0
