@@ -1,30 +1,53 @@
 """A quick start: rows wait for nothing that they do not need.
 
-pyarrow looks for pandas with the first array, numba for SciPy's BLAS, cffi and PyYAML with the first compiled function,
+pyarrow looks for pandas with the first array, numba for SciPy, cffi and PyYAML with the first compiled function,
 structlog for Rich. All of them are installed for other commands, none is used on the way of the rows, and loading them
 takes a third of a start. While the three look, these libraries seem not to be there. Whoever imports them later gets
-them.
+them. And what a start loads stays, so looking for garbage among it, a sixth of the start, waits until rows are stored.
 """
 
+import gc
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
 
-_UNUSED = ("pandas", "scipy.linalg", "cffi", "yaml", "rich")
+_UNUSED = ("pandas", "scipy", "cffi", "yaml", "rich")
+_BLAS_THREADS = "OPENBLAS_NUM_THREADS"
 
 
 def load_without_extras() -> None:
     """Load pyarrow, numba and structlog as they are without the libraries they can do more with.
 
-    In this process pyarrow then knows nothing of pandas, and compiled functions cannot multiply matrices.
+    In this process pyarrow then knows nothing of pandas, compiled functions cannot multiply matrices, and numpy
+    multiplies them in one thread: its BLAS would start more, which spin in wait for work.
     """
     with _unused_hidden():
+        with _one_blas_thread():
+            import numpy as np  # noqa: F401 - for what loading it does
         import pyarrow as pa
 
         pa.array([0])
         for name in ("numba.np.arraymath", "structlog"):
             import_module(name)
+
+
+@contextmanager
+def without_collector() -> Iterator[None]:
+    """Let Python's collector of reference cycles wait, until `resume_collector` or the end of the block."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        resume_collector()
+
+
+def resume_collector() -> None:
+    """Let the collector go on where it waits, and never look at what there is by now."""
+    if not gc.isenabled():
+        gc.freeze()
+        gc.enable()
 
 
 class _Hidden:
@@ -35,6 +58,17 @@ class _Hidden:
         """Raise ModuleNotFoundError for a hidden module; leave others to the finders behind."""
         if name in _UNUSED:
             raise ModuleNotFoundError(f"no module {name} for those that only look for it", name=name)
+
+
+@contextmanager
+def _one_blas_thread() -> Iterator[None]:
+    usual = os.environ.get(_BLAS_THREADS)
+    os.environ[_BLAS_THREADS] = usual or "1"
+    try:
+        yield
+    finally:
+        if usual is None:  # SciPy has a BLAS of its own, for detectors
+            del os.environ[_BLAS_THREADS]
 
 
 @contextmanager

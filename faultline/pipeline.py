@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from faultline._start import resume_collector
 from faultline.commits import Buffer, Commit, Committer, Reached, ledger
 from faultline.worker import STATE_VERSION, Counts, PartitionWorker
 from telemetry import Batch, FaultlineError, Fenced, Partition
@@ -348,6 +349,7 @@ def run_pipeline(
         while not stop.is_set() and not (once and source.finished):
             pipeline.step(follower.newest)
             if pipeline.rows_committed or time.monotonic() - began > _ALONE_S:
+                resume_collector()
                 follower.start()  # what it loads holds back the first rows of a restart
             follower.follow(pipeline.known)
             if on_progress:

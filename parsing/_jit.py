@@ -1,6 +1,8 @@
 """How loops over bytes are compiled: on first use, and kept on disk for the next process."""
 
 from collections.abc import Callable
+from contextlib import suppress
+from functools import cache
 from importlib import import_module
 from typing import Any
 
@@ -34,7 +36,25 @@ def inlined(function: Callable[..., Any]) -> Any:
 def _compiled(function: Callable[..., Any], **options: bool) -> Any:
     from numba import njit
 
-    try:
-        return njit(cache=True, nogil=True, **options)(function)
-    except RuntimeError:  # no place for a cache
-        return njit(nogil=True, **options)(function)
+    found = njit(nogil=True, **options)(function)
+    with suppress(RuntimeError):  # no place for a cache
+        found._cache = _cache_class()(function)
+    return found
+
+
+@cache
+def _cache_class() -> Any:
+    from numba.core.caching import FunctionCache
+    from numba.core.runtime import rtsys
+
+    class Cache(FunctionCache):  # type: ignore[misc]
+        """numba's own loads all that the compiler knows, a sixth of a second, before it looks whether to compile."""
+
+        def load_overload(self, signature: Any, target: Any) -> Any:
+            rtsys.initialize(target)
+            with self._guard_against_spurious_io_errors():
+                if (found := self._load_overload(signature, target)) is not None:
+                    return found
+            return super().load_overload(signature, target)
+
+    return Cache

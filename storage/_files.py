@@ -56,6 +56,7 @@ class Files:
         self._first = _times(actions, f"min.{time_column}", limits.min)
         # Statistics may be cut to milliseconds, so the end is taken a millisecond late.
         self._last = _times(actions, f"max.{time_column}", limits.max - 1000) + 1000
+        self._furthest = _numbers(actions, "max.position", limits.max)
 
     @classmethod
     def of(cls, table: "DeltaTable", name: str, path: str) -> "Files":
@@ -84,6 +85,10 @@ class Files:
         if until_us is not None:
             keep &= self._first < until_us
         return [(self.paths[i], int(self._last[i])) for i in np.flatnonzero(keep)]
+
+    def furthest(self) -> list[tuple[str, int]]:
+        """Return paths of a table with positions, and the highest that each file may hold, the highest first."""
+        return [(self.paths[i], int(self._furthest[i])) for i in np.argsort(-self._furthest, kind="stable")]
 
     def each(self) -> list[DataFile]:
         """Return the files one by one, oldest end first."""
@@ -123,9 +128,13 @@ def _known(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def _times(actions: pa.Table, column: str, unknown: int) -> Any:
+    return _numbers(actions, column, unknown, telemetry.TIME)
+
+
+def _numbers(actions: pa.Table, column: str, unknown: int, kind: Any = None) -> Any:
     if column not in actions.column_names:
         return np.full(actions.num_rows, unknown, dtype=np.int64)
-    values = actions[column].cast(telemetry.TIME).cast(pa.int64())
+    values = actions[column].cast(kind or pa.int64()).cast(pa.int64())
     return values.fill_null(unknown).to_numpy()
 
 

@@ -6,7 +6,7 @@ the store, and that is said. `_check` says what is found at a start, and what by
 """
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -38,25 +38,28 @@ class Repair:
     read_again: bool
 
 
-def repair(location: Location, full: bool = False) -> list[Repair]:
+def repair(location: Location, full: bool = False, opened: Mapping[str, Handle] | None = None) -> list[Repair]:
     """Look for broken files in all tables and mend the tables; return what was done. Raises StoreError.
 
-    `full`: read every file whole. Several processes may start at once: who comes second finds it done.
+    `full`: read every file whole. `opened`: tables that are open already. Several processes may start at once: who
+    comes second finds it done.
     """
     from deltalake.exceptions import CommitFailedError
 
+    handles = {name: Handle(location, name) for name in telemetry.TABLES} | dict(opened or {})
     for _ in range(_ATTEMPTS):
         try:
-            return _repair(location, Check(location, full))
+            return _repair(location, handles, Check(location, full))
         except StoreError as error:
             if not isinstance(error, Superseded) and not isinstance(error.__cause__, CommitFailedError):
                 raise
     raise StoreError(f"cannot repair {location}: other processes keep coming in between; start one alone")
 
 
-def broken_files(location: Location, check: Check) -> Iterator[tuple[str, DataFile, str]]:
-    """Yield table, file and what is wrong for each data file of a store that is broken. Raises StoreError."""
-    files = {name: Handle(location, name).files().each() for name in telemetry.TABLES}
+def broken_files(handles: Iterable[Handle], location: Location, check: Check) -> Iterator[tuple[str, DataFile, str]]:
+    """Yield table, file and what is wrong for each data file of tables that is broken. Raises StoreError."""
+    location.each(Handle.refresh, handles)
+    files = {handle.name: handle.files().each() for handle in handles}
     with store_errors(f"look at the files of {location}"):  # after the tables: what these name must be there
         for name, present in files.items():
             for file in present:
@@ -64,10 +67,9 @@ def broken_files(location: Location, check: Check) -> Iterator[tuple[str, DataFi
                     yield name, file, wrong
 
 
-def _repair(location: Location, check: Check) -> list[Repair]:
-    handles = {name: Handle(location, name) for name in telemetry.TABLES}
+def _repair(location: Location, handles: Mapping[str, Handle], check: Check) -> list[Repair]:
     broken: dict[str, list[DataFile]] = {name: [] for name in handles}
-    for name, file, wrong in broken_files(location, check):
+    for name, file, wrong in broken_files(handles.values(), location, check):
         _log.error("table %s: %s is broken: %s", name, file.name, wrong)
         broken[name].append(file)
     if not any(broken.values()):

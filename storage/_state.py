@@ -9,11 +9,14 @@ import pyarrow as pa
 import xxhash
 
 import telemetry
+from storage._location import Location
 from telemetry import CorruptState
 
 _log = logging.getLogger(__name__)
 
 _PARTITION = "partition:"
+_TRIED = 3
+"""Snapshots that are looked at, the newest first: one may fail its checksum."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,36 @@ def to_table(snapshots: Sequence[Snapshot]) -> pa.Table:
         for snapshot in snapshots
     ]
     return pa.Table.from_pylist(rows, schema=telemetry.STATE)
+
+
+def newest(location: Location, files: Sequence[tuple[str, int]], component: str, ceiling: int) -> pa.Table:
+    """Return the newest rows for a component at or below a position, the newest first.
+
+    `files`: paths and the highest position each may hold, the highest first; most of them need not be looked into.
+    Raises what reading them raises.
+    """
+    found: list[tuple[int, int, str, int]] = []
+    for path, most in files:
+        if len(found) == _TRIED and most < found[-1][0]:
+            break
+        found = sorted([*found, *_places(location, path, component, ceiling)], reverse=True)[:_TRIED]
+    rows = [_read(location, path, telemetry.STATE.names).slice(row, 1) for _, _, path, row in found]
+    return pa.concat_tables([telemetry.STATE.empty_table(), *(row.cast(telemetry.STATE) for row in rows)])
+
+
+def _places(location: Location, path: str, component: str, ceiling: int) -> list[tuple[int, int, str, int]]:
+    """Return position, time, file and row of the snapshots of a component at or below a position."""
+    table = _read(location, path, ["component", "position", "time"])
+    columns = table["component"], table["position"], table["time"].cast(pa.int64())
+    rows = enumerate(zip(*(column.to_pylist() for column in columns), strict=True))
+    return [(at, time, path, row) for row, (of, at, time) in rows if of == component and at <= ceiling]
+
+
+def _read(location: Location, path: str, columns: Sequence[str]) -> pa.Table:
+    import pyarrow.parquet as pq
+
+    with location.read(path) as source, pq.ParquetFile(source) as file:
+        return file.read(list(columns)).select(columns)
 
 
 def choose(rows: pa.Table, component: str, format_version: int) -> Snapshot | None:

@@ -1,7 +1,7 @@
 """The store: where the tables are, and what is in them."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,8 +34,9 @@ class TableInfo:
 class Store:
     """Delta Lake tables below one folder or URL, one for each of `telemetry.TABLES`. `url` says where."""
 
-    def __init__(self, location: Location) -> None:
+    def __init__(self, location: Location, opened: Mapping[str, Handle] | None = None) -> None:
         self.location = location
+        self._opened = dict(opened or {})  # for whoever writes first: opening a table takes a while
 
     @property
     def url(self) -> str:
@@ -55,8 +56,9 @@ class Store:
             mend_logs(location)
         if not create and not cls.exists(url):
             raise StoreError(f"no store at {location}: `faultline run` or `faultline demo` with this --store makes one")
-        location.each(lambda name: _see_to(location, name, create), telemetry.TABLES)
-        return cls(location)
+        handles = {name: Handle(location, name) for name in telemetry.TABLES}
+        location.each(lambda handle: _see_to(location, handle, create), handles.values())
+        return cls(location, handles if create else None)
 
     @staticmethod
     def exists(url: str | Path) -> bool:
@@ -67,7 +69,8 @@ class Store:
 
     def writer(self) -> Writer:
         """Return a writer; one a process is enough."""
-        return Writer(self.location)
+        opened, self._opened = self._opened, {}
+        return Writer(self.location, opened)
 
     def reader(self, memory_limit: str = "512MiB", timeout_s: float = 30.0, preview: Edit | None = None) -> Reader:
         """Return a reader with limits on a query's memory and time; `preview`: as if this edit were stored."""
@@ -87,11 +90,12 @@ class Store:
         byte is read. Call before reading or writing: what is to be read again follows from the positions.
         Raises StoreError.
         """
-        return repair(self.location, full)
+        return repair(self.location, full, self._opened)
 
     def broken_files(self) -> Iterator[str]:
         """Read every data file in full; yield a line for each that is broken. Raises StoreError."""
-        for table, file, wrong in broken_files(self.location, Check(self.location, full=True)):
+        handles = [Handle(self.location, name) for name in telemetry.TABLES]
+        for table, file, wrong in broken_files(handles, self.location, Check(self.location, full=True)):
             yield f"{self.location.of(table)}/{file.name}: {wrong}"
 
     def free_bytes(self) -> int | None:
@@ -106,10 +110,10 @@ class Store:
         return self.location.each(lambda name: _info(Handle(self.location, name)), telemetry.TABLES)
 
 
-def _see_to(location: Location, name: str, create: bool) -> None:
+def _see_to(location: Location, handle: Handle, create: bool) -> None:
     """Create a table that is not there, and with `create` bring one that is up to date."""
-    if create or not location.has_table(name):
-        create_table(location, name)
+    if create or not location.has_table(handle.name):
+        create_table(location, handle)
 
 
 def _info(handle: Handle) -> TableInfo:

@@ -72,23 +72,24 @@ def _is_full(error: BaseException) -> bool:
     )
 
 
-def create_table(location: Location, name: str) -> None:
-    """Create the table `name` of a store, or give an older one the columns it lacks.
+def create_table(location: Location, handle: "Handle") -> None:
+    """Create a table of a store, or open an older one and give it the columns it lacks.
 
     Several processes may do so at once. Raises StoreError where the store cannot be written.
     """
     from deltalake import DeltaTable
     from deltalake.exceptions import DeltaError
 
-    with store_errors(f"create the table {location.of(name)}"):
+    name = handle.name
+    with store_errors(f"create the table {handle.path}"):
         if location.has_table(name):
-            _add_columns(location, name)
+            _add_columns(handle)
             return
         columns = ",".join(c for c in (TIME_COLUMNS[name], "offset", "position") if c in telemetry.TABLES[name].names)
         configuration = {**_CONFIGURATION, "delta.dataSkippingStatsColumns": columns}
         try:
             DeltaTable.create(
-                location.of(name),
+                handle.path,
                 schema=telemetry.TABLES[name],
                 mode="ignore",
                 configuration=configuration,
@@ -99,21 +100,21 @@ def create_table(location: Location, name: str) -> None:
                 raise
 
 
-def _add_columns(location: Location, name: str) -> None:
+def _add_columns(handle: "Handle") -> None:
     """Give a table the columns that came with a newer version of this program; they are null in its old rows."""
     from deltalake import Field, Schema
     from deltalake.exceptions import CommitFailedError
 
-    table = location.table(name)
-    known = {field.name for field in table.schema().fields}
-    wanted = Schema.from_arrow(telemetry.TABLES[name]).fields
+    known = {field.name for field in handle.table.schema().fields}
+    wanted = Schema.from_arrow(telemetry.TABLES[handle.name]).fields
     missing = [Field(field.name, field.type, nullable=True) for field in wanted if field.name not in known]
     if not missing:
         return
     try:
-        table.alter.add_columns(missing)
+        handle.table.alter.add_columns(missing)
     except CommitFailedError:  # a rival did it first: good as long as the columns are there now
-        known = {field.name for field in location.table(name).schema().fields}
+        handle.drop()
+        known = {field.name for field in handle.table.schema().fields}
         if not known.issuperset(field.name for field in missing):
             raise
 

@@ -20,7 +20,6 @@ import pyarrow as pa
 import telemetry
 from storage import _state
 from storage._location import Location
-from storage._sql import connect
 from storage._state import Snapshot
 from storage._tables import Handle, one_line, store_errors
 from telemetry import Fenced, Partition, StoreError
@@ -50,9 +49,6 @@ class Move:
         return cls(partition.app_id, start, next, partition.source, partition.number)
 
 
-_RESTORE_MEMORY = "2GiB"  # snapshots are read whole
-
-
 class Writer:
     """Appends to the tables of one store. One thread at a time; open one writer a process.
 
@@ -60,9 +56,10 @@ class Writer:
     it says, and go on.
     """
 
-    def __init__(self, location: Location) -> None:
+    def __init__(self, location: Location, opened: Mapping[str, Handle] | None = None) -> None:
+        """`opened`: tables that are open already; they are this writer's alone from now on."""
         self._location = location
-        self._handles = {name: Handle(location, name) for name in telemetry.TABLES}
+        self._handles = {name: Handle(location, name) for name in telemetry.TABLES} | dict(opened or {})
         self._claims: dict[str, dict[str, int | None]] = {}
         self._lost: set[str] = set()
 
@@ -198,21 +195,11 @@ class Writer:
 
     def _snapshots(self, component: str, not_ahead_of: int) -> pa.Table:
         """Return the newest rows of `state` for a component, newest first."""
-        import duckdb
-
-        files = self._handles["state"].files().paths
-        if not files:
-            return telemetry.STATE.empty_table()
-        sql = (
-            "SELECT component, position, format_version, checksum, payload FROM read_parquet($files) "
-            "WHERE component = $component AND position <= $ceiling ORDER BY position DESC, time DESC LIMIT 3"
-        )
+        state = self._handles["state"]
         try:
-            with connect(self._location, _RESTORE_MEMORY) as connection:
-                params = {"files": files, "component": component, "ceiling": not_ahead_of}
-                return connection.sql(sql, params=params).to_arrow_table()
-        except duckdb.Error as error:
-            raise StoreError(f"cannot read the table {self._handles['state'].path}: {one_line(error)}") from error
+            return _state.newest(self._location, state.files().furthest(), component, not_ahead_of)
+        except (pa.ArrowException, OSError) as error:
+            raise StoreError(f"cannot read the table {state.path}: {one_line(error)}") from error
 
 
 def _check_moves(moves: Sequence[Move], states: Sequence[Snapshot]) -> None:

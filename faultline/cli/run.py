@@ -69,16 +69,17 @@ def run(
     _check(source, paths, service, bootstrap, topic)
     if listen and source != "otlp":
         raise click.UsageError(f"--listen belongs to --source otlp, not to {source}")
-    from faultline._start import load_without_extras
+    from faultline._start import load_without_extras, without_collector
 
-    load_without_extras()
-    from faultline import logs, settings
+    with without_collector():
+        load_without_extras()
+        from faultline import logs, settings
 
-    found = settings.load(
-        config, {"store": store, "kafka.bootstrap": bootstrap, "kafka.topics": topic, "otlp.listen": listen}
-    )
-    logs.configure(found.log.level, found.log.format)
-    accounting = _run(found, source, paths, service, once)
+        found = settings.load(
+            config, {"store": store, "kafka.bootstrap": bootstrap, "kafka.topics": topic, "otlp.listen": listen}
+        )
+        logs.configure(found.log.level, found.log.format)
+        accounting = _run(found, source, paths, service, once)
     if as_json:
         _print_json(accounting)
     else:

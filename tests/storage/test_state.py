@@ -1,11 +1,13 @@
 """Which snapshot a restart takes."""
 
 import logging
+import random
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
-from storage import Move, Snapshot, Store, _state
+from storage import Move, Snapshot, Store, _state, compact
 from storage._tables import Handle
 from telemetry import CorruptState
 
@@ -39,6 +41,26 @@ def test_snapshot_ahead_of_the_ledger_is_passed_over(store: Store) -> None:
     restored = store.writer().restore(COMPONENT)
     assert restored is not None
     assert restored.position == 5
+
+
+def test_newest_among_many_whatever_the_files_they_lie_in(store: Store) -> None:
+    writer, rng, reached = store.writer(), random.Random(3), {"a": 0, "b": 0}
+    for turn in range(30):
+        name = rng.choice(["a", "b"])
+        start, reached[name] = reached[name], reached[name] + rng.randrange(9)
+        at = rng.randrange(start, reached[name] + 1)  # positions of both overlap, and some are there twice
+        snapshot = Snapshot(f"partition:{name}", at, 1, b"%d" % turn)
+        writer.commit({}, [Move(name, start, reached[name], name)], [snapshot])
+        if turn == 14:
+            compact(store)
+    files = Handle(store.location, "state").files()
+    stored = pa.concat_tables(pq.read_table(path) for path in files.paths).to_pylist()
+    assert len(files.paths) < 20
+    for name, end in reached.items():
+        for ceiling in (end, end // 2, end // 4, -1):
+            want = [row for row in stored if row["component"] == f"partition:{name}" and row["position"] <= ceiling]
+            want.sort(key=lambda row: (row["position"], row["time"]), reverse=True)
+            assert _state.newest(store.location, files.furthest(), f"partition:{name}", ceiling).to_pylist() == want[:3]
 
 
 def test_corrupt_snapshot_is_reported_and_an_older_one_taken(store: Store, caplog: pytest.LogCaptureFixture) -> None:
