@@ -1,10 +1,12 @@
 """Data files of a table: what the log says of those that are there, and how new ones are described to it."""
 
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import numpy as np
 import pyarrow as pa
@@ -22,6 +24,10 @@ TIME_COLUMNS = {
     "suspects": "ranked_at",
 }
 """The column that places a table's rows in time: files are pruned by it, and merged ones sorted."""
+
+
+DISTINCT = ("time", "observed_time", "offset", "line", "body", "params.list.element", "trace_id", "span_id", "value")
+"""Columns in which values hardly repeat: a dictionary of them is built for nothing."""
 
 
 @dataclass(frozen=True)
@@ -91,10 +97,40 @@ class Files:
         return sorted((DataFile(*values) for values in columns), key=lambda file: (file.last, file.name))
 
 
+def written(path: str, table: str, rows: pa.Table) -> NewFile:
+    """Write rows as they are into a new file of a table on a local disk."""
+    import pyarrow.parquet as pq
+
+    name, found = f"part-{uuid4()}.parquet", list[pq.FileMetaData]()
+    with pq.ParquetWriter(
+        f"{path}/{name}",
+        rows.schema,
+        compression="zstd",
+        compression_level=1,
+        use_dictionary=[leaf for field in rows.schema for leaf in _leaves(field) if leaf not in DISTINCT],
+        write_statistics=_stated(table),
+        write_page_checksum=True,
+        metadata_collector=found,
+    ) as writer:
+        writer.write_table(rows)
+    return NewFile(name, os.path.getsize(f"{path}/{name}"), stats(table, found[0]))
+
+
+def _leaves(field: pa.Field) -> list[str]:
+    """Return the names that Parquet gives to the columns of a field that is plain, a map or a list of plain ones."""
+    if pa.types.is_map(field.type):
+        return [f"{field.name}.key_value.key", f"{field.name}.key_value.value"]
+    return [f"{field.name}.list.element" if pa.types.is_list(field.type) else field.name]
+
+
+def _stated(table: str) -> list[str]:
+    """Return the columns of which Delta Lake's log states the least and the greatest value."""
+    return [name for name in (TIME_COLUMNS[table], "offset", "position") if name in telemetry.TABLES[table].names]
+
+
 def stats(table: str, metadata: Any) -> str:
     """Return what Delta Lake's log says of a file: number of rows, least and greatest time and position."""
-    names = [name for name in (TIME_COLUMNS[table], "offset", "position") if name in telemetry.TABLES[table].names]
-    lows, highs = ({name: _extreme(metadata, name, side) for name in names} for side in ("min", "max"))
+    lows, highs = ({name: _extreme(metadata, name, side) for name in _stated(table)} for side in ("min", "max"))
     found = {"numRecords": metadata.num_rows, "minValues": _known(lows), "maxValues": _known(highs)}
     return json.dumps(found | {"nullCount": dict.fromkeys(_known(lows), 0)})
 
