@@ -46,17 +46,23 @@ class Reader:
     """
 
     def __init__(
-        self, location: Location, memory_limit: str = "512MiB", timeout_s: float = 30.0, preview: Edit | None = None
+        self,
+        location: Location,
+        memory_limit: str = "512MiB",
+        timeout_s: float = 30.0,
+        preview: Edit | None = None,
+        follows: bool = False,
     ) -> None:
         """Open a reader; DuckDB may use `memory_limit`, a result may be as large, and a query take `timeout_s`.
 
-        With `preview` the views show what they would if this edit were stored.
+        With `preview` the views show what they would if this edit were stored. One that `follows` a store reads new
+        files for ever: of those on a local disk it remembers nothing, or that alone would reach the limit in hours.
         """
         self._location = location
         self._handles = {name: Handle(location, name) for name in telemetry.TABLES}
         self._timeout_s = timeout_s
         self._lock = threading.RLock()
-        self._connection = connect(location, memory_limit)
+        self._connection = connect(location, memory_limit, remember=not (follows and location.is_local))
         for statement in _views.tables():
             self._connection.execute(statement)
         self._splits = SplitRows(self._connection)
