@@ -202,14 +202,13 @@ class Handle:
 
     def position(self, app_id: str) -> int | None:
         """Return the version last committed for an application id, as last seen."""
-        if self._table is None:
-            self._open()
-        if self._tail is None:
-            return self.table.transaction_version(app_id)
-        if app_id not in self._tail.positions:
-            found = self.table.transaction_version(app_id)  # which may have opened it afresh
+        known = self._tail.positions if self._tail is not None else {}
+        if app_id in known:
+            return known[app_id]
+        found = self.table.transaction_version(app_id)  # which may have opened it afresh
+        if self._tail is not None:
             self._tail.positions[app_id] = found
-        return self._tail.positions[app_id]
+        return found
 
     def positions(self, app_ids: Sequence[str]) -> list[int | None]:
         """Return the position of each of several app ids, all of them at one version."""
@@ -274,16 +273,17 @@ class Handle:
         from deltalake import CommitProperties, Transaction
         from deltalake.transaction import AddAction, RemoveAction
 
+        table = self.table  # first: it may be opened afresh, and what is looked up is to be of that version
         if missing := set(old) - set(self.files().names):
             raise Superseded(f"{len(missing)} files are not in the table {self.path} any more")
         rank = (self.position(MAINTENANCE) or 0) + 1
         now = round(time.time() * 1000)
         added = [AddAction(file.name, file.size, {}, now, changed, file.stats) for file in new]
         removed = [RemoveAction(name, changed, now, partition_values={}) for name in old]
-        self.table.create_write_transaction(
+        table.create_write_transaction(
             [*added, *removed],
             "append",
-            self.table.schema(),
+            table.schema(),
             commit_properties=CommitProperties(app_transactions=[*transactions, Transaction(MAINTENANCE, rank)]),
             post_commithook_properties=_after_commit(),
         )
@@ -291,10 +291,18 @@ class Handle:
 
     def files(self) -> Files:
         """Return the table's data files as last seen."""
-        version = self.version
-        if self._files is None or self._files[0] != version:
-            self._files = (version, Files.of(self.table, self.name, self.path))
+        if self._files is None or self._files[0] != self.version:
+            files = self._listed()  # which may have opened it afresh
+            self._files = (self.version, files)
         return self._files[1]
+
+    def _listed(self) -> Files:
+        if self._tail is not None and self._tail.files is not None:
+            return Files(self.path, self._tail.files.values())
+        files = Files.of(self.table, self.name, self.path)
+        if self._tail is not None:
+            self._tail.files = {file.name: file for file in files.each()}
+        return files
 
     def _open(self) -> "DeltaTable":
         from deltalake.exceptions import TableNotFoundError
@@ -308,7 +316,7 @@ class Handle:
             raise
         # A table that asks more of its writers than ours do is delta-rs' business.
         plain = self._location.is_local and table.protocol().min_writer_version <= _WRITER_VERSION
-        self._tail = Tail(self.path, table.version()) if plain else None
+        self._tail = Tail(self.path, self.name, table.version()) if plain else None
         self._files = self._extra = None
         return self._taken(table)
 

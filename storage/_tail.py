@@ -16,7 +16,7 @@ from uuid import uuid4
 
 import orjson
 
-from storage._files import NewFile
+from storage._files import DataFile, NewFile, added
 
 _ALTERED = ("metaData", "protocol")
 _CUT = "concurrent transaction: the log was cut meanwhile"
@@ -29,12 +29,17 @@ class CannotFollow(Exception):
 
 
 class Tail:
-    """The log of a table from `version` on. `positions` holds what is known of each app id at that version."""
+    """The log of a table from `version` on.
 
-    def __init__(self, table: str, version: int) -> None:
-        self._log = Path(table) / "_delta_log"
+    At that version `positions` holds what is known of app ids, and `files` the data files by name, once they are asked
+    for (None: not yet).
+    """
+
+    def __init__(self, path: str, name: str, version: int) -> None:
+        self._log, self._name = Path(path) / "_delta_log", name
         self.version = version
         self.positions: dict[str, int | None] = {}
+        self.files: dict[str, DataFile] | None = None
 
     def follow(self) -> None:
         """See what has been committed. Raises CannotFollow."""
@@ -51,7 +56,8 @@ class Tail:
         """
         from deltalake.exceptions import CommitFailedError
 
-        with self._staged(_entry(files, positions)) as staged:
+        actions = _entry(files, positions)
+        with self._staged(b"\n".join(orjson.dumps(action) for action in actions)) as staged:
             while not _linked(staged, self._file(self.version + 1)):
                 self._pass_rival(positions)
         # Who is stopped here for minutes may find the next version free because the log was cut. Entries go only after
@@ -59,8 +65,7 @@ class Tail:
         if self.checkpointed() > self.version:
             self._file(self.version + 1).unlink()
             raise CommitFailedError(_CUT)
-        self.version += 1
-        self.positions |= positions
+        self._pass(actions)
 
     def _pass_rival(self, positions: Mapping[str, int]) -> None:
         from deltalake.exceptions import CommitFailedError
@@ -79,7 +84,19 @@ class Tail:
         if any(kind in action for action in actions for kind in _ALTERED):
             raise CannotFollow
         self.positions |= _moves(actions)
+        if self.files is not None:
+            self.files |= {file.name: file for file in self._added(actions)}
+            for action in actions:
+                self.files.pop(action.get("remove", {}).get("path"), None)
         self.version += 1
+
+    def _added(self, actions: Actions) -> Iterator[DataFile]:
+        try:
+            for action in actions:
+                if "add" in action:
+                    yield added(self._name, action["add"])
+        except (KeyError, TypeError, ValueError):  # nothing is said of a file's rows, or in another way
+            raise CannotFollow from None
 
     def _file(self, version: int) -> Path:
         return self._log / f"{version:020d}.json"
@@ -125,7 +142,7 @@ def _moves(actions: Actions) -> dict[str, int]:
     return {action["txn"]["appId"]: action["txn"]["version"] for action in actions if "txn" in action}
 
 
-def _entry(files: Collection[NewFile], positions: Mapping[str, int]) -> bytes:
+def _entry(files: Collection[NewFile], positions: Mapping[str, int]) -> Actions:
     now = time.time_ns() // 1_000_000
     info = {
         "timestamp": now,
@@ -133,7 +150,7 @@ def _entry(files: Collection[NewFile], positions: Mapping[str, int]) -> bytes:
         "operationParameters": {"mode": "Append"},
         "engineInfo": "faultline",
     }
-    added = [
+    brought = [
         {
             "path": file.name,
             "partitionValues": {},
@@ -145,5 +162,4 @@ def _entry(files: Collection[NewFile], positions: Mapping[str, int]) -> bytes:
         for file in files
     ]
     moved = [{"appId": app, "version": position} for app, position in positions.items()]
-    actions = [{"commitInfo": info}, *({"add": file} for file in added), *({"txn": move} for move in moved)]
-    return b"\n".join(orjson.dumps(action) for action in actions)
+    return [{"commitInfo": info}, *({"add": file} for file in brought), *({"txn": move} for move in moved)]
