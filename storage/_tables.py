@@ -148,9 +148,9 @@ class Handle:
         """The table as last seen; where the log does not reach back there any more, as it is now."""
         if self._table is None:
             return self._open()
-        if self._tail is not None and self._tail.version != self._table.version():
-            return self._caught_up(self._table, self._tail.version)
-        return self._table
+        if self._tail is None:
+            return self._table
+        return self._caught_up(self._table, self._tail.version)
 
     @property
     def version(self) -> int:
@@ -187,10 +187,11 @@ class Handle:
     def _caught_up(self, table: "DeltaTable", version: int) -> "DeltaTable":
         from deltalake.exceptions import DeltaError
 
+        old = self._is_old(version)
         try:
-            if not self._is_old(version):
+            if not old and table.version() != version:
                 table.update_incremental()
-            if table.version() != version:
+            if old or table.version() != version:
                 table = self._taken(self._location.table(self.name, version))
         except (DeltaError, OSError):
             return self._open()
@@ -202,10 +203,15 @@ class Handle:
 
     def position(self, app_id: str) -> int | None:
         """Return the version last committed for an application id, as last seen."""
+        from deltalake.exceptions import DeltaError
+
         known = self._tail.positions if self._tail is not None else {}
         if app_id in known:
             return known[app_id]
-        found = self.table.transaction_version(app_id)  # which may have opened it afresh
+        try:
+            found = self.table.transaction_version(app_id)
+        except DeltaError:  # who was stopped for minutes finds the log cut that the table was opened from
+            found = self._open().transaction_version(app_id)
         if self._tail is not None:
             self._tail.positions[app_id] = found
         return found

@@ -332,6 +332,22 @@ def test_a_writer_outlives_the_checkpoint_it_was_opened_from(
     assert store.writer().position("logs", partition.app_id) == 45
 
 
+@pytest.mark.parametrize("reopen_s", [0.0, 60.0])
+def test_a_partition_that_comes_late_to_a_table_that_rests_finds_its_position(
+    store: Store, partition: Partition, monkeypatch: pytest.MonkeyPatch, reopen_s: float
+) -> None:
+    """Nothing was committed since it was opened, but what it was opened from is gone."""
+    fill(store, partition)
+    worker.commit(store.writer(), Partition("app-b", "b"), 0, 5, snapshot=False)
+    writer = store.writer()
+    assert writer.position("logs", partition.app_id) == 60
+    age(store, "logs", 30)
+    trim(store)
+    monkeypatch.setattr(_tables, "REOPEN_S", reopen_s)
+    assert writer.position("logs", "app-b") == 5
+    assert writer.position("logs", "app-c") is None
+
+
 def test_a_merged_file_holds_all_rows_newest_slab_first(
     store: Store, partition: Partition, monkeypatch: pytest.MonkeyPatch
 ) -> None:
