@@ -54,7 +54,7 @@ class CorrelatorThread:
 
     @cached_property
     def _reader(self) -> "Reader":
-        return self._store.reader()
+        return self._store.reader(follows=True)
 
     @cached_property
     def _watermarks(self) -> Watermarks:

@@ -16,9 +16,12 @@ if TYPE_CHECKING:
 _ALIVE_S = 30.0
 """A partition that is not of our input holds windows open this long after it last moved."""
 _TABLES = ("logs", "metrics", "spans")
-# A partition that was read to its end may go on later: its newest row counts.
-_LEDGER = """SELECT app_id, epoch_us(max(watermark)) AS mark, arg_max(closed, (next, closed)) AS closed,
-             max(next) AS next FROM raw_ledger GROUP BY app_id"""
+_LEDGER = {
+    "app_id": "app_id",
+    "mark": "epoch_us(max(watermark))",
+    "closed": "arg_max(closed, (next, closed))",  # what was read to its end may go on later: its newest row counts
+    "next": "max(next)",
+}
 
 
 class Watermarks:
@@ -36,8 +39,8 @@ class Watermarks:
 
         `final`: nothing more will come, so it is the end of the last window with rows.
         """
-        self._reader.refresh()
-        rows = self._reader.query(_LEDGER).to_pylist()
+        found = self._reader.aggregate("ledger", _LEDGER)
+        rows = found.to_pylist() if found else []
         self._watch(rows)
         marks = [row["mark"] for row in rows if not row["closed"] and row["mark"] is not None]
         self.newest = max(marks, default=None)

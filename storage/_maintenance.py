@@ -27,6 +27,8 @@ RETENTION_HOURS = 1
 ORPHAN_HOURS = 24
 MERGES_A_TURN = 4
 """Most merges of one table in a turn of the background; what is left is done in the next."""
+_CHECKPOINT_AFTER = 50
+"""Versions without a checkpoint after which a turn writes one: who opens the table reads an entry for each."""
 _MEMORY = "512MiB"
 _FOREVER = Retention(None)
 
@@ -128,7 +130,8 @@ class _Work:
         if self.clean and not self.stop.is_set():
             deleted = _vacuum(handle)
             handle.checkpoint()
-        handle.trim_log()  # each turn: commits list the log, so they slow down as it grows
+        handle.checkpoint(after=_CHECKPOINT_AFTER)
+        handle.trim_log()  # each turn: who opens the table lists the log
         return Compaction(handle.name, before, len(handle.files().paths), dropped, deleted)
 
     def _merge(self, handle: Handle, chunk: Sequence[DataFile]) -> None:

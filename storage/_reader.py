@@ -46,17 +46,23 @@ class Reader:
     """
 
     def __init__(
-        self, location: Location, memory_limit: str = "512MiB", timeout_s: float = 30.0, preview: Edit | None = None
+        self,
+        location: Location,
+        memory_limit: str = "512MiB",
+        timeout_s: float = 30.0,
+        preview: Edit | None = None,
+        follows: bool = False,
     ) -> None:
         """Open a reader; DuckDB may use `memory_limit`, a result may be as large, and a query take `timeout_s`.
 
-        With `preview` the views show what they would if this edit were stored.
+        With `preview` the views show what they would if this edit were stored. One that `follows` a store reads new
+        files for ever: of those on a local disk it remembers nothing, or that alone would reach the limit in hours.
         """
         self._location = location
         self._handles = {name: Handle(location, name) for name in telemetry.TABLES}
         self._timeout_s = timeout_s
         self._lock = threading.RLock()
-        self._connection = connect(location, memory_limit)
+        self._connection = connect(location, memory_limit, remember=not (follows and location.is_local))
         for statement in _views.tables():
             self._connection.execute(statement)
         self._splits = SplitRows(self._connection)
@@ -207,7 +213,7 @@ class Reader:
         self.close()
 
     def _query(self, sql: str, params: Params) -> pa.Table:
-        self._renew_views(self._asks_for_meaning(sql))
+        self._renew_views(self._asked_as_stored(sql))
         return self._run(sql, params)
 
     def _scan(
@@ -305,26 +311,32 @@ class Reader:
         self.refresh()
         return read()
 
-    def _asks_for_meaning(self, sql: str) -> bool:
-        """Return whether a statement may read a view that lineage and edits change; many only read what is stored."""
+    def _asked_as_stored(self, sql: str) -> set[str] | None:
+        """Return the tables that a statement reads as stored; None: it may read what lineage and edits change."""
         import duckdb
 
         try:
             names = {name.lower() for name in self._connection.get_table_names(sql)}
         except duckdb.Error:
-            return True
-        return not names or not all(name.startswith("raw_") or name in _PLAIN for name in names)
+            return None
+        if not names or not all(name.startswith("raw_") or name in _PLAIN for name in names):
+            return None
+        return {name.removeprefix("raw_").removesuffix("_history") for name in names}
 
-    def _renew_views(self, meaning: bool = True) -> None:
-        """Point the views at the files of the versions last seen, and with `meaning` have them show today's."""
-        for table in self._stale:
+    def _renew_views(self, stored: set[str] | None = None) -> None:
+        """Point the views at the files of the versions last seen, and have them show what stored ids mean today.
+
+        Where only tables as they are `stored` are asked for, theirs are enough.
+        """
+        due = set(self._stale) if stored is None or self._applied is None else self._stale & stored
+        for table in due:
             self._connection.execute(_views.raw_view(table, self._handles[table].files().paths))
-        if self._stale & {"lineage", "edits"} or (self._edits and self._stale & {"templates", "logs"}):
+        if due & {"lineage", "edits"} or (self._edits and due & {"templates", "logs"}):
             self._meaning_is_old = True
-        self._stale.clear()
+        self._stale -= due
         if self._applied is None:
             self._apply_views(False, False)
-        if meaning and self._meaning_is_old:
+        if stored is None and self._meaning_is_old:
             self._renew_meaning()
             self._meaning_is_old = False
 

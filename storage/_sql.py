@@ -22,8 +22,14 @@ _READING = {"SELECT_NODE", "SET_OPERATION_NODE", "RECURSIVE_CTE_NODE", "CTE_NODE
 _EXPLAIN = re.compile(r"\s*EXPLAIN(\s+ANALYZE)?\b", re.IGNORECASE)
 
 
-def connect(location: Location, memory_limit: str, threads: int | None = None) -> "duckdb.DuckDBPyConnection":
-    """Return an in-memory DuckDB that can read files below the root of a store and nothing else, for good."""
+def connect(
+    location: Location, memory_limit: str, threads: int | None = None, remember: bool = True
+) -> "duckdb.DuckDBPyConnection":
+    """Return an in-memory DuckDB that can read files below the root of a store and nothing else, for good.
+
+    `remember` what was read of files, their footers above all. DuckDB forgets none of it, that of files long gone
+    included, before its memory limit is reached.
+    """
     import duckdb
 
     connection = duckdb.connect(
@@ -39,7 +45,9 @@ def connect(location: Location, memory_limit: str, threads: int | None = None) -
     if not location.is_local:
         connection.register_filesystem(location.filesystem)
     connection.execute("SET GLOBAL TimeZone = 'UTC'")
-    connection.execute("SET GLOBAL parquet_metadata_cache = true")  # the files of a Delta table never change
+    # The files of a Delta table never change.
+    connection.execute(f"SET GLOBAL parquet_metadata_cache = {remember}")
+    connection.execute(f"SET GLOBAL enable_external_file_cache = {remember}")
     connection.execute(f"SET allowed_directories = [{quoted(location.url)}]")
     connection.execute("SET enable_external_access = false")
     connection.execute("SET lock_configuration = true")

@@ -72,9 +72,18 @@ class Store:
         opened, self._opened = self._opened, {}
         return Writer(self.location, opened)
 
-    def reader(self, memory_limit: str = "512MiB", timeout_s: float = 30.0, preview: Edit | None = None) -> Reader:
-        """Return a reader with limits on a query's memory and time; `preview`: as if this edit were stored."""
-        return Reader(self.location, memory_limit, timeout_s, preview)
+    def reader(
+        self,
+        memory_limit: str = "512MiB",
+        timeout_s: float = 30.0,
+        preview: Edit | None = None,
+        follows: bool = False,
+    ) -> Reader:
+        """Return a reader with limits on a query's memory and time; `preview`: as if this edit were stored.
+
+        `follows`: it reads what comes for as long as the process runs.
+        """
+        return Reader(self.location, memory_limit, timeout_s, preview, follows)
 
     def append_edit(self, edit: Edit) -> None:
         """Store an edit, whose `seq` must be the next one.

@@ -1,7 +1,7 @@
 """One Delta table: creation, an open handle that stays fast over many commits, what it commits, and its files.
 
-A handle that stays open slows down with every commit it makes (12 ms a commit at the start, 85 ms after 1,200), a
-fresh one does not; so a handle reopens itself every `REOPEN_AFTER` versions.
+delta-rs' picture of a table slows down with every version it is brought up to (12 ms at the start, 85 ms after 1,200),
+a fresh one does not; so it is opened afresh every `REOPEN_AFTER` versions.
 """
 
 import contextlib
@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 import telemetry
-from storage._files import TIME_COLUMNS, Files, NewFile
+from storage._files import DISTINCT, TIME_COLUMNS, Files, NewFile, written
 from storage._location import Location
+from storage._tail import CannotFollow, Tail
 from telemetry import StoreError, StoreFull
 
 if TYPE_CHECKING:
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 REOPEN_AFTER = 100
 REOPEN_S = 60.0
 """A handle leans on the checkpoint it was opened from, which goes with the log's retention: it must be younger."""
+CHECKPOINT_AFTER = 200
+"""Versions without a checkpoint after which an append writes one; the maintainer comes earlier."""
+_WRITER_VERSION = 2
 MAINTENANCE = "maintenance"
 """App id of every commit that only moves rows between files, or drops old ones."""
 
@@ -36,10 +40,6 @@ _CONFIGURATION = {
     "delta.checkpointInterval": "100",
     "delta.deletedFileRetentionDuration": "interval 1 hours",
 }
-
-
-_DISTINCT = ("time", "observed_time", "offset", "line", "body", "params.list.element", "trace_id", "span_id", "value")
-"""Columns in which values hardly repeat: a dictionary of them is built for nothing."""
 
 
 class Superseded(StoreError):
@@ -123,32 +123,40 @@ def _add_columns(handle: "Handle") -> None:
 def _writer_properties() -> "WriterProperties":
     from deltalake import ColumnProperties, WriterProperties
 
-    plain = dict.fromkeys(_DISTINCT, ColumnProperties(dictionary_enabled=False))
+    plain = dict.fromkeys(DISTINCT, ColumnProperties(dictionary_enabled=False))
     return WriterProperties(compression="ZSTD", compression_level=1, column_properties=plain)
 
 
 class Handle:
-    """An open Delta table. Opens on first use; not for use by several threads at once."""
+    """An open Delta table. Opens on first use; not for use by several threads at once.
+
+    One version of it is seen at a time. On a local disk a `Tail` moves that on, and delta-rs' picture of the table is
+    brought there only when it is asked for.
+    """
 
     def __init__(self, location: Location, name: str) -> None:
         self.name = name
         self.path = location.of(name)
         self._location = location
         self._table: DeltaTable | None = None
+        self._tail: Tail | None = None
         self._opened_at, self._opened_time = 0, 0.0
-        self._checkpoint = 0
         self._files: tuple[int, Files] | None = None
         self._extra: pa.Schema | None = None
 
     @property
     def table(self) -> "DeltaTable":
-        """The table as last seen."""
-        return self._table if self._table is not None else self._open()
+        """The table as last seen; where the log does not reach back there any more, as it is now."""
+        if self._table is None:
+            return self._open()
+        if self._tail is None:
+            return self._table
+        return self._caught_up(self._table, self._tail.version)
 
     @property
     def version(self) -> int:
         """The table version last seen."""
-        return self.table.version()
+        return self._tail.version if self._tail is not None else self.table.version()
 
     def refresh(self) -> bool:
         """See what others have committed; return whether it may have changed.
@@ -160,42 +168,61 @@ class Handle:
         if self._table is None:
             self._open()
             return True
-        before = self._table.version()
-        old = before - self._opened_at >= REOPEN_AFTER or time.monotonic() - self._opened_time >= REOPEN_S
-        if old or self._is_gone(before):
-            self._open()
-            return True
-        if not self._may_have_moved(before):
-            return False
+        before = self.version
         try:
-            self._table.update_incremental()
-        except (DeltaError, OSError):  # who was away for long finds the log cut, perhaps while reading it
+            if self._tail is not None:
+                self._tail.follow()
+            elif self._is_old(before):
+                raise CannotFollow
+            else:
+                self._table.update_incremental()
+        except (CannotFollow, DeltaError, OSError):  # who was away for long finds the log cut, perhaps while reading it
             self._open()
             return True
-        return self._table.version() != before
+        return self.version != before
 
-    def _is_gone(self, version: int) -> bool:
-        """Return whether the log has lost a version: the store was deleted under us, and perhaps made anew."""
-        return self._location.is_local and not os.path.exists(f"{self.path}/_delta_log/{version:020d}.json")
+    def _is_old(self, version: int) -> bool:
+        """Return whether delta-rs should open the table afresh rather than bring it to a version."""
+        return version - self._opened_at >= REOPEN_AFTER or time.monotonic() - self._opened_time >= REOPEN_S
 
-    def _may_have_moved(self, version: int) -> bool:
-        if not self._location.is_local:
-            return True
-        # The next commit's file may have come and gone with the log's retention; then a newer checkpoint shows it.
-        log = f"{self.path}/_delta_log"
-        checkpoint = _mtime(f"{log}/_last_checkpoint")
-        if not os.path.exists(f"{log}/{version + 1:020d}.json") and checkpoint == self._checkpoint:
-            return False
-        self._checkpoint = checkpoint
-        return True
+    def _caught_up(self, table: "DeltaTable", version: int) -> "DeltaTable":
+        from deltalake.exceptions import DeltaError
+
+        old = self._is_old(version)
+        try:
+            if not old and table.version() != version:
+                table.update_incremental()
+            if old or table.version() != version:
+                table = self._taken(self._location.table(self.name, version))
+        except (DeltaError, OSError):
+            return self._open()
+        return table
 
     def drop(self) -> None:
         """Forget the open table; the next use opens it afresh."""
-        self._table = None
+        self._table = self._tail = self._extra = None
 
     def position(self, app_id: str) -> int | None:
         """Return the version last committed for an application id, as last seen."""
-        return self.table.transaction_version(app_id)
+        from deltalake.exceptions import DeltaError
+
+        known = self._tail.positions if self._tail is not None else {}
+        if app_id in known:
+            return known[app_id]
+        try:
+            found = self.table.transaction_version(app_id)
+        except DeltaError:  # who was stopped for minutes finds the log cut that the table was opened from
+            found = self._open().transaction_version(app_id)
+        if self._tail is not None:
+            self._tail.positions[app_id] = found
+        return found
+
+    def positions(self, app_ids: Sequence[str]) -> list[int | None]:
+        """Return the position of each of several app ids, all of them at one version."""
+        version, found = -1, []
+        while version != self.version:
+            version, found = self.version, [self.position(app_id) for app_id in app_ids]
+        return found
 
     def trim_log(self) -> None:
         """Delete log entries that are older than the log's retention and covered by a checkpoint."""
@@ -203,8 +230,10 @@ class Handle:
             self.refresh()
             self.table.cleanup_metadata()
 
-    def checkpoint(self) -> None:
-        """Write a checkpoint of the version last seen; each hundredth commit writes one by itself."""
+    def checkpoint(self, after: int = 0) -> None:
+        """Write a checkpoint of the version last seen, if the newest is so many versions behind."""
+        if after and self._tail is not None and self._tail.version - self._tail.checkpointed() < after:
+            return
         with store_errors(f"write a checkpoint of the table {self.path}"):
             self.table.create_checkpoint()
 
@@ -218,10 +247,18 @@ class Handle:
 
     def append(self, rows: pa.Table, transactions: Sequence["Transaction"]) -> None:
         """Append rows of the schema in `telemetry.TABLES` in one commit. Raises what Delta Lake raises."""
-        from deltalake import CommitProperties, write_deltalake
-
         for field in self.extra:
             rows = rows.append_column(field, pa.nulls(len(rows), field.type))
+        if self._tail is None:
+            self._append_remotely(rows, transactions)
+            return
+        added = [written(self.path, self.name, rows)] if len(rows) else []
+        self._tail.commit(added, {one.app_id: one.version for one in transactions})
+        self.checkpoint(after=CHECKPOINT_AFTER)
+
+    def _append_remotely(self, rows: pa.Table, transactions: Sequence["Transaction"]) -> None:
+        from deltalake import CommitProperties, write_deltalake
+
         write_deltalake(
             self.table,
             rows,
@@ -243,42 +280,56 @@ class Handle:
         from deltalake import CommitProperties, Transaction
         from deltalake.transaction import AddAction, RemoveAction
 
+        table = self.table  # first: it may be opened afresh, and what is looked up is to be of that version
         if missing := set(old) - set(self.files().names):
             raise Superseded(f"{len(missing)} files are not in the table {self.path} any more")
         rank = (self.position(MAINTENANCE) or 0) + 1
         now = round(time.time() * 1000)
         added = [AddAction(file.name, file.size, {}, now, changed, file.stats) for file in new]
         removed = [RemoveAction(name, changed, now, partition_values={}) for name in old]
-        self.table.create_write_transaction(
+        table.create_write_transaction(
             [*added, *removed],
             "append",
-            self.table.schema(),
+            table.schema(),
             commit_properties=CommitProperties(app_transactions=[*transactions, Transaction(MAINTENANCE, rank)]),
             post_commithook_properties=_after_commit(),
         )
+        self.refresh()
 
     def files(self) -> Files:
         """Return the table's data files as last seen."""
-        version = self.version
-        if self._files is None or self._files[0] != version:
-            self._files = (version, Files.of(self.table, self.name, self.path))
+        if self._files is None or self._files[0] != self.version:
+            files = self._listed()  # which may have opened it afresh
+            self._files = (self.version, files)
         return self._files[1]
+
+    def _listed(self) -> Files:
+        if self._tail is not None and self._tail.files is not None:
+            return Files(self.path, self._tail.files.values())
+        files = Files.of(self.table, self.name, self.path)
+        if self._tail is not None:
+            self._tail.files = {file.name: file for file in files.each()}
+        return files
 
     def _open(self) -> "DeltaTable":
         from deltalake.exceptions import TableNotFoundError
 
-        checkpoint = _mtime(f"{self.path}/_delta_log/_last_checkpoint") if self._location.is_local else 0
         try:
             with store_errors(f"open the table {self.path}"):
-                self._table = self._location.table(self.name)
+                table = self._location.table(self.name)
         except StoreError as error:
             if isinstance(error.__cause__, TableNotFoundError):
                 raise StoreError(f"no table at {self.path}: is this the folder of a Faultline store?") from error
             raise
-        self._opened_at, self._checkpoint, self._files = self._table.version(), checkpoint, None
-        self._opened_time = time.monotonic()
-        self._extra = None
-        return self._table
+        # A table that asks more of its writers than ours do is delta-rs' business.
+        plain = self._location.is_local and table.protocol().min_writer_version <= _WRITER_VERSION
+        self._tail = Tail(self.path, self.name, table.version()) if plain else None
+        self._files = self._extra = None
+        return self._taken(table)
+
+    def _taken(self, table: "DeltaTable") -> "DeltaTable":
+        self._table, self._opened_at, self._opened_time = table, table.version(), time.monotonic()
+        return table
 
 
 def _after_commit() -> "PostCommitHookProperties":
@@ -286,10 +337,3 @@ def _after_commit() -> "PostCommitHookProperties":
     from deltalake import PostCommitHookProperties
 
     return PostCommitHookProperties(create_checkpoint=True, cleanup_expired_logs=False)
-
-
-def _mtime(path: str) -> int:
-    try:
-        return os.stat(path).st_mtime_ns
-    except OSError:  # not there, or not readable: opening the table will say so
-        return 0

@@ -152,7 +152,8 @@ class Writer:
         rows = telemetry.TABLES[name].empty_table() if rows is None else rows
         handle = self._handles[name]
         handle.refresh()
-        floors = [self._check_fence(handle, move) for move in moves]
+        floors = handle.positions([move.app_id for move in moves])
+        self._check_fence(name, moves, floors)
         rows, touched = _unwritten(name, rows, moves, floors)
         if name == "ledger":
             touched |= {i for i, floor in enumerate(floors) if floor is None or moves[i].next > floor}
@@ -163,14 +164,13 @@ class Writer:
         for app_id, position in reached.items():
             self._claims[app_id][name] = position
 
-    def _check_fence(self, handle: Handle, move: Move) -> int | None:
-        found, expected = handle.position(move.app_id), self._claimed(move.app_id)[handle.name]
-        if found != expected:
-            raise Fenced(
-                f"another writer moved {move.app_id} in table {handle.name} to {found}, we left it at {expected}: "
-                "restore and seek again"
-            )
-        return found
+    def _check_fence(self, table: str, moves: Sequence[Move], floors: Sequence[int | None]) -> None:
+        for move, found in zip(moves, floors, strict=True):
+            if found != (expected := self._claimed(move.app_id)[table]):
+                raise Fenced(
+                    f"another writer moved {move.app_id} in table {table} to {found}, we left it at {expected}: "
+                    "restore and seek again"
+                )
 
     def _append(self, handle: Handle, rows: pa.Table, reached: Mapping[str, int]) -> None:
         from deltalake import Transaction

@@ -10,7 +10,8 @@ from deltalake import DeltaTable
 import telemetry
 from storage import Reader, Store, compact
 from storage import _views as views
-from telemetry import Partition, StoreError
+from storage._tables import Handle
+from telemetry import Fenced, Partition, StoreError
 
 
 def without(column: str) -> pa.Schema:
@@ -89,6 +90,22 @@ def test_a_writer_whose_table_gains_a_column_meanwhile_goes_on(old: Store, parti
     writer = old.writer()
     worker.restored(writer, partition)
     Store.open(old.url)
+    worker.commit(writer, partition, 10, 15, snapshot=False)
+    with old.reader() as reader:
+        assert len(reader.query("FROM logs")) == sum(worker.kind(n) == "logs" for n in range(15))
+
+
+def test_columns_gained_between_check_and_commit_fence(
+    old: Store, partition: Partition, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = old.writer()
+    worker.restored(writer, partition)
+    Store.open(old.url)
+    with monkeypatch.context() as patch:
+        patch.setattr(Handle, "refresh", lambda self: False)
+        with pytest.raises(Fenced, match="given new columns"):
+            worker.commit(writer, partition, 10, 15, snapshot=False)
+    assert worker.restored(writer, partition) == 0
     worker.commit(writer, partition, 10, 15, snapshot=False)
     with old.reader() as reader:
         assert len(reader.query("FROM logs")) == sum(worker.kind(n) == "logs" for n in range(15))

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import storage_worker as worker
+from deltalake import write_deltalake
 from deltalake.exceptions import CommitFailedError
 
 import telemetry
@@ -70,13 +71,13 @@ def test_compaction_while_writing(store: Store, partition: Partition, reader: Re
     threads = [threading.Thread(target=maintain) for _ in range(2)]  # the second: a rival maintainer
     for thread in threads:
         thread.start()
-    worker.drain(store.writer(), partition, 100, repeat(4))
+    worker.drain(store.writer(), partition, 400, repeat(4))
     done.set()
     for thread in threads:
         thread.join()
     assert not failed
-    assert files(store)["logs"] < 25
-    assert len(reader.query("FROM logs")) == sum(worker.kind(n) == "logs" for n in range(100))
+    assert files(store)["logs"] < 100
+    assert len(reader.query("FROM logs")) == sum(worker.kind(n) == "logs" for n in range(400))
     assert worker.restored(store.writer(), partition) > 0
 
 
@@ -239,6 +240,29 @@ def test_retention_drops_rows_but_no_position_state_or_template_in_use(store: St
     assert again.position("metrics", partition.app_id) == 5
 
 
+def test_files_that_were_followed_are_those_of_a_table_opened_afresh(store: Store, partition: Partition) -> None:
+    """Through appends, merges, a file that broke and was given back, and one entry by delta-rs itself."""
+    followed = {name: Handle(store.location, name) for name in telemetry.TABLES}
+
+    def check() -> None:
+        for name, handle in followed.items():
+            handle.refresh()
+            assert handle.files().each() == Handle(store.location, name).files().each()
+
+    check()
+    for start in range(0, 30, 5):
+        worker.commit(store.writer(), partition, start, start + 5, snapshot=True)
+        if start == 20:
+            compact(store)
+        check()
+    os.remove(followed["logs"].files().paths[0])
+    assert store.repair()
+    check()
+    rows = worker.rows("logs", 30, 35, partition)
+    write_deltalake(store.location.table("logs"), rows, mode="append")
+    check()
+
+
 def test_two_merges_of_the_same_files_do_not_double_rows(store: Store, partition: Partition, reader: Reader) -> None:
     """Neither where both start from the same version, nor where one comes later with an old list of files."""
     fill(store, partition)
@@ -306,6 +330,22 @@ def test_a_writer_outlives_the_checkpoint_it_was_opened_from(
     monkeypatch.setattr(_tables, "REOPEN_S", 0)
     worker.commit(writer, partition, 40, 45, snapshot=False)
     assert store.writer().position("logs", partition.app_id) == 45
+
+
+@pytest.mark.parametrize("reopen_s", [0.0, 60.0])
+def test_a_partition_that_comes_late_to_a_table_that_rests_finds_its_position(
+    store: Store, partition: Partition, monkeypatch: pytest.MonkeyPatch, reopen_s: float
+) -> None:
+    """Nothing was committed since it was opened, but what it was opened from is gone."""
+    fill(store, partition)
+    worker.commit(store.writer(), Partition("app-b", "b"), 0, 5, snapshot=False)
+    writer = store.writer()
+    assert writer.position("logs", partition.app_id) == 60
+    age(store, "logs", 30)
+    trim(store)
+    monkeypatch.setattr(_tables, "REOPEN_S", reopen_s)
+    assert writer.position("logs", "app-b") == 5
+    assert writer.position("logs", "app-c") is None
 
 
 def test_a_merged_file_holds_all_rows_newest_slab_first(

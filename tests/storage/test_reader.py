@@ -307,3 +307,23 @@ def test_incidents_and_suspects_show_the_present(store: Store, reader: Reader) -
 def test_opening_a_reader_without_a_store(tmp_path: Path) -> None:
     with pytest.raises(telemetry.StoreError, match="is this the folder of a Faultline store"):
         Store(Location(tmp_path)).reader()
+
+
+def remembered(reader: Reader) -> int:
+    """Return the bytes that a reader holds on to for what it may be asked next, after it has read all log rows."""
+    reader.query("FROM logs")
+    sql = "SELECT memory_usage_bytes FROM duckdb_memory() WHERE tag = 'OBJECT_CACHE'"
+    return int(reader._connection.execute(sql).fetchall()[0][0])
+
+
+def test_a_reader_that_follows_a_store_keeps_nothing_of_the_files_it_read(store: Store, partition: Partition) -> None:
+    with store.reader() as reader, store.reader(follows=True) as following:
+        commits = [(n, n + 5) for n in range(0, 25, 5)]
+        grown, same = [], []
+        for start, stop in commits:
+            worker.commit(store.writer(), partition, start, stop, snapshot=False)
+            grown.append(remembered(reader))
+            same.append(remembered(following))
+        assert grown == sorted(set(grown))
+        assert len(set(same)) == 1
+        assert reader.query("FROM logs ORDER BY ALL") == following.query("FROM logs ORDER BY ALL")

@@ -1,11 +1,14 @@
 """What a commit takes, what it drops, and how it notices that another writer owns the partition now."""
 
+import os
+import time
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import storage_worker as worker
+from deltalake import TableFeatures
 
 import telemetry
 from storage import CORRELATOR, Move, Reader, Snapshot, Store, Writer, _tables
@@ -54,16 +57,19 @@ def test_rival_that_came_before_fences(store: Store, partition: Partition, reade
     assert offsets(reader) == [n for n in range(9) if worker.kind(n) == "logs"]
 
 
-def test_own_commits_and_reopening_do_not_hide_a_rival(
-    store: Store, partition: Partition, reader: Reader, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def reopen(writer: Writer) -> None:
+    for handle in writer._handles.values():
+        handle.drop()
+
+
+def test_own_commits_and_reopening_do_not_hide_a_rival(store: Store, partition: Partition, reader: Reader) -> None:
     """Both move the handle's snapshot past the rival's commit, after which Delta itself finds no conflict."""
-    for reopen_after in (100, 1):
-        monkeypatch.setattr(_tables, "REOPEN_AFTER", reopen_after)
+    for step in (lambda _: None, reopen):
         first, second = store.writer(), store.writer()
         at = {app: first.position("ledger", app) or 0 for app in ("app-a", "app-b")}
         commit_logs(second, partition, at["app-a"], at["app-a"] + 3)
         commit_logs(first, OTHER, at["app-b"], at["app-b"] + 3)
+        step(first)
         before = offsets(reader)
         with pytest.raises(Fenced):
             commit_logs(first, partition, at["app-a"], at["app-a"] + 2)
@@ -81,6 +87,95 @@ def test_rival_between_check_and_commit_fences(
         commit_logs(first, partition, 0, 2)
     monkeypatch.undo()
     assert offsets(reader) == [0, 1, 2]
+
+
+def test_rival_of_another_partition_between_check_and_commit_is_no_concern(
+    store: Store, partition: Partition, reader: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = store.writer(), store.writer()
+    worker.restored(first, partition)
+    worker.restored(first, OTHER)
+    for start in (0, 3):
+        commit_logs(second, OTHER, start, start + 3)
+    monkeypatch.setattr(Handle, "refresh", lambda self: False)
+    commit_logs(first, partition, 0, 3)
+    monkeypatch.undo()
+    assert len(offsets(reader)) == 4 + 3
+    with pytest.raises(Fenced):  # and what it passed over is known
+        commit_logs(first, OTHER, 0, 3)
+
+
+def test_a_log_that_was_cut_between_check_and_commit_fences(
+    store: Store, partition: Partition, reader: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next version's name is free again, but what is written there is part of nothing."""
+    stopped, other = store.writer(), store.writer()
+    worker.restored(stopped, partition)
+    for start in range(0, 9, 3):
+        commit_logs(other, OTHER, start, start + 3)
+    log = store.location.folder / "logs" / "_delta_log"
+    for path in log.iterdir():
+        os.utime(path, (time.time() - 3600,) * 2)
+    handle = Handle(store.location, "logs")
+    handle.checkpoint()
+    handle.trim_log()
+    assert not (log / f"{1:020d}.json").exists()
+    before = offsets(reader)
+    monkeypatch.setattr(Handle, "refresh", lambda self: False)
+    with pytest.raises(Fenced):
+        commit_logs(stopped, partition, 0, 3)
+    monkeypatch.undo()
+    assert offsets(reader) == before
+    worker.restored(stopped, partition)
+    commit_logs(stopped, partition, 0, 3)
+    assert len(offsets(reader)) == len(before) + 3
+
+
+def test_commits_leave_nothing_but_entries_in_the_log(
+    store: Store, partition: Partition, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_tables, "CHECKPOINT_AFTER", 4)  # no maintainer comes
+    first, second = store.writer(), store.writer()
+    worker.restored(first, partition)
+    for start in range(0, 15, 3):
+        commit_logs(second, partition, start, start + 3)
+    monkeypatch.setattr(Handle, "refresh", lambda self: False)
+    with pytest.raises(Fenced):
+        commit_logs(first, partition, 0, 3)
+    names = {path.name for path in (store.location.folder / "logs" / "_delta_log").iterdir()}
+    entries = {f"{version:020d}.json" for version in range(6)}
+    assert names == entries | {f"{4:020d}.checkpoint.parquet", "_last_checkpoint"}
+
+
+def test_other_readers_of_delta_lake_see_the_same(store: Store, partition: Partition) -> None:
+    for start in (0, 20):
+        worker.commit(store.writer(), partition, start, start + 20, snapshot=False)
+    table = store.location.table("logs")
+    assert table.count() == sum(worker.kind(n) == "logs" for n in range(40))
+    assert table.transaction_version(partition.app_id) == 40
+    stated = pa.table(table.get_add_actions(flatten=True))
+    assert sorted(zip(stated["min.offset"].to_pylist(), stated["max.offset"].to_pylist(), strict=True)) == [
+        (0, 19),
+        (20, 39),
+    ]
+    assert [one["operation"] for one in table.history()] == ["WRITE", "WRITE", "CREATE TABLE"]
+
+
+def test_a_table_that_asks_more_of_its_writers_is_left_to_delta_lake(
+    store: Store, partition: Partition, reader: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.location.table("logs").alter.add_feature(TableFeatures.AppendOnly, allow_protocol_versions_increase=True)
+    own: list[str] = []
+    written = _tables.written
+    monkeypatch.setattr(_tables, "written", lambda path, name, rows: own.append(name) or written(path, name, rows))
+    first, second = store.writer(), store.writer()
+    worker.restored(second, partition)
+    commit_logs(first, partition, 0, 3)
+    commit_logs(first, partition, 3, 6)
+    assert own == []
+    with pytest.raises(Fenced):
+        commit_logs(second, partition, 0, 3)
+    assert len(offsets(reader)) == sum(worker.kind(n) == "logs" for n in range(6))
 
 
 def test_writers_of_different_partitions_do_not_meet(store: Store, partition: Partition, reader: Reader) -> None:
