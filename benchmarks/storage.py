@@ -1,8 +1,7 @@
-"""Measure the store: `python -m benchmarks.storage FOLDER [--rows N] [--commits N]`.
+"""Measure the store: `python -m benchmarks.storage FOLDER [--rows N]`.
 
 It writes a day of logs of a shop (40 services, 2,000 templates, bodies of about 150 characters) through the writer,
-compacts it, and times what the dashboard asks; then it makes many small commits with the maintainer running. Nothing
-is kept in memory, and what is in FOLDER is used again.
+compacts it, and times what the dashboard asks. Nothing is kept in memory, and what is in FOLDER is used again.
 """
 
 # ruff: noqa: S608 - the SQL is put together from constants
@@ -23,13 +22,11 @@ import pyarrow.compute as pc
 
 import telemetry
 from faultline.sums import log_counts
-from storage import LogFilter, Move, Reader, Retention, Snapshot, Store, Writer, compact, maintain
-from telemetry import StoreError
+from storage import LogFilter, Move, Reader, Retention, Store, compact, maintain
 
 DAY_US = 86_400_000_000
 START = 1_790_000_000_000_000 // DAY_US * DAY_US
 SERVICES, TEMPLATES, BATCH = 40, 2000, 200_000
-_LOG_S = 120
 _TEXT = (
     "accepted added cache cart checkout client closed connection created database deadline delivered discount "
     "error failed fetched from gateway handler inventory item latency message order payload payment pool price "
@@ -206,54 +203,6 @@ def _times(reader: Reader, question: Question, count: int) -> Iterator[float]:
         yield (time.perf_counter() - began) * 1e3
 
 
-def commits(store: Store, shop: Shop, count: int) -> None:
-    """Commit 200 rows at a time as fast as it goes, with the maintainer taking turns all the while.
-
-    What slows commits down is the length of the log, which is cut by age. At one commit a second it holds 300 to 400
-    entries; here it keeps `_LOG_S` seconds, so that at three commits a second it is as long as after a day.
-    """
-    for table in store.describe():
-        properties = {"delta.logRetentionDuration": f"interval {_LOG_S} seconds"}
-        store.location.table(table.table).alter.set_table_properties(properties)
-    stop = threading.Event()
-    turns: list[float] = []
-    thread = threading.Thread(target=_turns, args=(store, stop, turns), daemon=True)
-    thread.start()
-    writer, times = store.writer(), []
-    start = writer.position("logs", "commits") or 0
-    writer.restore("commits")
-    for n in range(count):
-        at = start + n * 200
-        times.append(_commit(writer, shop, at, n % 10 == 9))
-        if (n + 1) % max(1, count // 10) == 0:
-            recent = sorted(times[-max(1, count // 10) :])
-            files = {info.table: info.files for info in store.describe()}
-            middle, late = recent[len(recent) // 2], recent[int(len(recent) * 0.95)]
-            say(f"commits to {n + 1:,}: median {middle:.0f} ms, p95 {late:.0f} ms; {files['logs']} files of logs")
-    stop.set()
-    thread.join()
-    say(f"{len(turns)} turns of the maintainer, median {statistics.median(turns or [0]):.1f} s")
-
-
-def _commit(writer: Writer, shop: Shop, at: int, snapshot: bool) -> float:
-    logs = shop.rows(at, 200, 86_400 * 200)
-    states = [Snapshot("commits", at + 200, 1, os.urandom(100_000))] if snapshot else []
-    tables = {"logs": logs, "log_counts": log_counts(logs)}
-    began = time.perf_counter()
-    writer.commit(tables, [Move("commits", at, at + 200, "logs")], states)
-    return (time.perf_counter() - began) * 1e3
-
-
-def _turns(store: Store, stop: threading.Event, turns: list[float]) -> None:
-    while not stop.wait(2):
-        began = time.perf_counter()
-        try:
-            maintain(store, Retention(None), len(turns) % 20 == 19, stop)
-        except StoreError as error:
-            say(f"a turn of the maintainer failed: {error}")
-        turns.append(time.perf_counter() - began)
-
-
 def _timed(name: str, act: Callable[[], object]) -> None:
     began = time.perf_counter()
     act()
@@ -264,20 +213,16 @@ def main() -> None:
     """Run what the arguments ask for."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.storage", description=__doc__)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--rows", type=int, default=10_000_000, help="rows of the day; 0 leaves this part out")
-    parser.add_argument("--commits", type=int, default=2000, help="small commits; 0 leaves this part out")
+    parser.add_argument("--rows", type=int, default=10_000_000, help="rows of the day")
     given = parser.parse_args()
     shop = Shop()
     say(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}")
-    if given.rows:
-        day = Store.open(given.folder / f"day-{given.rows}")
-        fill(day, shop, given.rows)
-        _timed("compaction", lambda: compact(day))
-        logs = next(info for info in day.describe() if info.table == "logs")
-        say(f"{logs.rows:,} rows in {logs.files} files, {logs.bytes / logs.rows:.1f} bytes a row with the body")
-        ask(day)
-    if given.commits:
-        commits(Store.open(given.folder / "commits"), shop, given.commits)
+    day = Store.open(given.folder / f"day-{given.rows}")
+    fill(day, shop, given.rows)
+    _timed("compaction", lambda: compact(day))
+    logs = next(info for info in day.describe() if info.table == "logs")
+    say(f"{logs.rows:,} rows in {logs.files} files, {logs.bytes / logs.rows:.1f} bytes a row with the body")
+    ask(day)
 
 
 if __name__ == "__main__":

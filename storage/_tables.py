@@ -33,8 +33,8 @@ MAINTENANCE = "maintenance"
 """App id of every commit that only moves rows between files, or drops old ones."""
 
 _CONFIGURATION = {
-    # Each commit lists the log: 1,000 entries double its cost. Who was away for longer starts from a checkpoint. It is
-    # also how far back a table can be taken where a file turns out broken.
+    # Who opens a table lists the log. Who was away for longer starts from a checkpoint. It is also how far back a table
+    # can be taken where a file turns out broken.
     "delta.logRetentionDuration": "interval 5 minutes",
     "delta.enableExpiredLogCleanup": "true",
     "delta.checkpointInterval": "100",
