@@ -16,12 +16,14 @@ import re2
 from numpy.typing import NDArray
 
 from parsing._columns import Bytes, Flags, Ints, Rows, Spans, appended
+from parsing._header_time import time_column
 from parsing._jit import Kernels
 from parsing._layouts import LEVEL_WORDS, Layout, compiled, pattern_layout
 from parsing._program import program
 from parsing._settings import ParserSettings
 from parsing._sniff import sniff
 from parsing._times import BY_NAME, INVALID, TIME_LAYOUTS, TimeLayout, read_times, to_utc
+from parsing._watch import Watch
 from parsing._years import NOMINAL, Years
 
 FIELDS = (
@@ -32,11 +34,12 @@ _PLACE = {name: place for place, name in enumerate(FIELDS)}
 _NONE, _UNDECIDED = -1, -2
 _row_kernels, _vm = Kernels("parsing._row_kernels"), Kernels("parsing._vm")
 _MOST_LAYOUTS = 16
-_LEVEL_FOLLOWS = rf"^[\[(<]?(?:{LEVEL_WORDS})\b"
+# A level, or a host and a tag: a line whose header seems to be no more than a time may say more.
+_MORE_FOLLOWS = rf"^[\[(<]?(?:{LEVEL_WORDS})\b|^(?:info|debug|warn|trace)\s|^\S+ [\w./-]+\[\d+\]: "
 # A line worth a look: a clock, a compact or epoch time, a level at its beginning, or a trace id.
 _PROMISING = re2.compile(
-    r"\d:\d\d|\d{6} \d{6}\b|\d\.\d\d\.\d\d|\b1\d{9}|\d{8}[T_-]\d{6}|^\[?(?i:" + LEVEL_WORDS + r")[\]:]"
-    r"|^(?i:trace_?id)|^[A-Z]{4}\[\d{4}|^[a-z]{4}: "
+    r"\d:\d\d|\d{6} \d{6}\b|\d\.\d\d\.\d\d|\b1\d{9}|\d{8}[T_-]\d{6}|\b20\d{12}|^\[?(?i:" + LEVEL_WORDS + r")[\]:]"
+    r"|^(?i:trace_?id)|^[A-Z]{4}\[\d{4}|^[a-z]{4}: |^[VDIWEF]/|^\d+ +\[|^[A-Z]+ +(?:\[[^\[\]]+\] +)?[\w$]+\."
 )
 
 
@@ -121,6 +124,7 @@ class HeaderReader:
     settings: ParserSettings
     layouts: list[Layout] = field(default_factory=list)
     fixed: bool = False
+    watch: Watch = field(default_factory=Watch)
     _merged: "_Merged | None" = None
 
     def __post_init__(self) -> None:
@@ -185,21 +189,30 @@ class HeaderReader:
         doubtful = which[start:] < 0
         if self.layouts and self.layouts[-1].bare:
             bare = [number for number, layout in enumerate(self.layouts) if layout.bare]
-            doubtful |= self._level_follows(headers, rows[start:], np.isin(which[start:], bare))
+            doubtful |= self._more_follows(headers, rows[start:], np.isin(which[start:], bare))
         if not np.count_nonzero(doubtful):
             return -1
         for place in (np.flatnonzero(doubtful) + start).tolist():
             text = lines.text(int(rows[place]))
-            found = sniff(text, leading) if text and _PROMISING.search(text[:300]) else None
+            found = self._sniffed(text, leading) if text else None
             if found is not None and self._is_new(found, text):
                 number, before = self._add(found), which[:place]
                 before[before >= number] += 1
                 return int(place)
         return -1
 
-    def _level_follows(self, headers: Headers, rows: Ints, bare: Flags) -> Flags:
+    def _sniffed(self, text: str, leading: bool) -> Layout | None:
+        """Return the layout of a line's header, by itself or, before any is known, by what the lines so far share."""
+        promising = _PROMISING.search(text[:300]) is not None
+        found = sniff(text, leading) if promising else None
+        if found is not None or not leading or self.layouts or self.watch.over:
+            return found
+        column = self.watch.see(text, time_column(text) if promising else -1)
+        return sniff(text, column=column) if column > 0 else None
+
+    def _more_follows(self, headers: Headers, rows: Ints, bare: Flags) -> Flags:
         messages = headers.spans("message", rows[bare]).column()
-        bare[bare] = pc.match_substring_regex(messages, _LEVEL_FOLLOWS).to_numpy(zero_copy_only=False)
+        bare[bare] = pc.match_substring_regex(messages, _MORE_FOLLOWS).to_numpy(zero_copy_only=False)
         return bare
 
     def _is_new(self, found: Layout, text: str) -> bool:
@@ -208,8 +221,12 @@ class HeaderReader:
         return compiled(found.regex).match(text) is not None
 
     def _add(self, layout: Layout) -> int:
-        """Put the layout behind all that say at least as much; a bare one always comes last. Returns its number."""
-        place = next((i for i, known in enumerate(self.layouts) if known.bare and not layout.bare), len(self.layouts))
+        """Put the layout behind all that say at least as much; a bare one always comes last. Returns its number.
+
+        A day that can be no month tells that days come first: times read month first so far were so for want of one.
+        """
+        later = ((known.bare and not layout.bare) or _is_clearer(layout, known) for known in self.layouts)
+        place = next((i for i, after in enumerate(later) if after), len(self.layouts))
         self.layouts.insert(place, layout)
         self._merged = None
         return place
@@ -261,6 +278,11 @@ class HeaderReader:
             Layout(pattern, regex, BY_NAME[time] if time else None, columns) for pattern, regex, time, columns in saved
         ]
         self._merged = None
+
+
+def _is_clearer(layout: Layout, known: Layout) -> bool:
+    names = [one.time.name if one.time else "" for one in (layout, known)]
+    return names[0].startswith("%d/%m/") and names[1].startswith("%m/%d/")
 
 
 @dataclass(frozen=True)

@@ -71,6 +71,8 @@ def _json_pairs(text: str) -> dict[str, Any] | None:
 
 
 def _logfmt_pairs(text: str) -> dict[str, Any] | None:
+    if " msg=audit(" in text:  # Linux: a header of its own kind
+        return None
     if _PAIRS.fullmatch(text) is None:
         return None
     pairs = {name: _unquoted(value) if value[:1] == '"' else value for name, value in _PAIR.findall(text)}
