@@ -10,7 +10,9 @@ _LEVEL_AHEAD = re.compile(
     rf"|[\[(<]{LEVEL_TEXT}\s*[\])>]"
 )
 # In lower case a level is a word like others, but for those before a colon and those that begin no sentence.
-_PLAIN_LEVEL = re.compile(rf"\s+(?P<level>(?:{LEVEL_WORDS.lower()})(?=:\s)|(?:info|debug|warn|trace)(?=\s))")
+_PLAIN_LEVEL = re.compile(
+    rf"\s+(?P<level>(?:{LEVEL_WORDS.lower()})(?=:\s|\s[\w.-]+\[\d+\]\s)|(?:info|debug|warn|trace)(?=\s))"
+)
 _BRACKET = re.compile(r"\[([^\[\]]*(?:\[[^\[\]]*\][^\[\]]*)*)\]")
 _NUMBER = re.compile(r"\d{1,10}(?=[\s|])")
 _NAME_COLON = re.compile(
@@ -18,6 +20,7 @@ _NAME_COLON = re.compile(
 )
 _NAME_DASH = re.compile(r"(?P<name>[A-Za-z_$][\w.$/:#<>\-]*)(?=\s+-\s)")
 _NAME_BARE = re.compile(r"(?P<name>[A-Za-z_]\w*(?:\.\w+)+)(?=\s)")
+_NAME_CONTEXT = re.compile(r"[A-Za-z_]\w*(?= \[(?:-|None|req-[^\]]*)\])")
 _NAME_COLUMN = re.compile(r"(?P<name>[A-Za-z]\w*)(?=\s{2,})")
 _HASH_NAME = re.compile(r"(?P<name>[A-Za-z_][\w.$]*#\d+)(?=\s)")
 _STRONG = re.compile(r"[.$/_]|::|[a-z0-9][A-Z]")
@@ -162,8 +165,10 @@ def component(scan: Scan, wide: bool) -> None:
     if bracket is not None:
         place = re.fullmatch(r"(.*):([\w$.]+)@(\d+)", bracket.group(1), re.DOTALL)
         if place:
-            part = r"\[(?P<thread>.*?):(?P<component>[\w$.]+)@\d+\]"
-            scan.add("[<thread>:<component>@<*>]", part, bracket.end(), "component")
+            again = "(?P<thread>" in scan.regex
+            part = r"\[(?:.*?)" if again else r"\[(?P<thread>.*?)"
+            shown = "[<*>:<component>@<*>]" if again else "[<thread>:<component>@<*>]"
+            scan.add(shown, part + r":(?P<component>[\w$.]+)@\d+\]", bracket.end(), "component")
             scan.separator()
             return
         if _DOTTED.match(text, scan.at):
@@ -219,18 +224,19 @@ def _logger(scan: Scan, had_level: bool, wide: bool) -> None:
     if spans := _SPANS.match(text, scan.at):
         scan.add("<*>: ", r"(?:(?:[\w.]+\{[^{}]*\}:)+\s+)?", spans.end())
     colon, dash = _NAME_COLON.match(text, scan.at), _NAME_DASH.match(text, scan.at)
+    strong = colon is not None and _STRONG.search(colon.group("name")) is not None
     if dash is not None:
         scan.add("<component> - ", r"(?:(?P<component>[A-Za-z_$][\w.$/:#<>-]*)\s+-\s+)?", dash.end(), "component")
     elif _HASH_NAME.match(text, scan.at):
         scan.add("<component> ", r"(?:(?P<component>[A-Za-z_][\w.$]*#\d+)\s+)?(?:-\s+)?", scan.at, "component")
         scan.at = text.index(" ", scan.at) + 1
-    elif colon is not None and _accept(colon):
-        name = _STRONG_NAME if _STRONG.search(colon.group("name")) and not colon.group("gap") else _WEAK_NAME
+    elif colon is not None and _accept(colon) and (strong or not scan.regex.endswith(r":\s*")):
+        name = _STRONG_NAME if strong and not colon.group("gap") else _WEAK_NAME
         part = rf"(?:(?P<component>{name})(?:\[(?P<pid>\d+)\])?\s*:(?:\s+|$))?"
         if "pid" in scan.named or "(?P<pid>" in scan.regex:
             part = part.replace("?P<pid>", "?:")
         scan.add("<component>: ", part, colon.end(), "component")
-    elif (bare := _NAME_BARE.match(text, scan.at)) is not None and (
+    elif (bare := _NAME_BARE.match(text, scan.at) or _NAME_CONTEXT.match(text, scan.at)) is not None and (
         bare.group().count(".") >= 2 or text.startswith(" [", bare.end())
     ):
         regex = r"(?P<component>[A-Za-z_]\w*(?:\.\w+)*)\s+(?:\[[^\[\]]*\]\s*)?"

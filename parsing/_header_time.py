@@ -3,7 +3,7 @@
 import itertools
 import re
 
-from parsing._header_scan import LEVEL_TEXT, Scan
+from parsing._header_scan import Scan
 from parsing._layouts import LEVEL_WORDS
 from parsing._times import TIME_LAYOUTS, TimeLayout
 
@@ -100,7 +100,7 @@ def _named_columns(scan: Scan, words: list[str]) -> None:
     """Take over columns: the first with letters and digits is the host, the next with letters what it is about."""
     for word in words:
         letters = re.search("[A-Za-z]", word) is not None
-        if "level" not in scan.named and re.fullmatch(LEVEL_TEXT, word):
+        if "level" not in scan.named and re.fullmatch(LEVEL_WORDS, word):
             scan.add("<level> ", rf"(?P<level>(?i:{LEVEL_WORDS}))\s+", scan.at, "level")
         elif letters and not scan.named & {"host", "component"} and re.search(r"\d", word) and len(words) > 1:
             scan.add("<host> ", r"(?P<host>\S+)\s+", scan.at, "host")

@@ -34,8 +34,12 @@ _PLACE = {name: place for place, name in enumerate(FIELDS)}
 _NONE, _UNDECIDED = -1, -2
 _row_kernels, _vm = Kernels("parsing._row_kernels"), Kernels("parsing._vm")
 _MOST_LAYOUTS = 16
-# A level, or a host and a tag: a line whose header seems to be no more than a time may say more.
-_MORE_FOLLOWS = rf"^[\[(<]?(?:{LEVEL_WORDS})\b|^(?:info|debug|warn|trace)\s|^\S+ [\w./-]+\[\d+\]: "
+_AT_ONCE = 256
+# What a header goes on with: a level, host and tag, a wide column, a logger and its context.
+_MORE_FOLLOWS = (
+    rf"^[\[(<]?(?:{LEVEL_WORDS})\b|^(?:info|debug|warn|trace)\s|^\S+ [\w./()-]+: |^\S+ [^\[\]:]{{1,60}}\[\d+\]: "
+    r"|^[A-Za-z]\w*\s{2,}\S|^[A-Za-z_]\w*(?:\.\w+)+ \[|^\[\w+(?:\.\w+)+\] "
+)
 # A line worth a look: a clock, a compact or epoch time, a level at its beginning, or a trace id.
 _PROMISING = re2.compile(
     r"\d:\d\d|\d{6} \d{6}\b|\d\.\d\d\.\d\d|\b1\d{9}|\d{8}[T_-]\d{6}|\b20\d{12}|^\[?(?i:" + LEVEL_WORDS + r")[\]:]"
@@ -186,19 +190,48 @@ class HeaderReader:
         """Sniff rows without a good layout from `start` until one teaches a new one; return its place, or -1."""
         if self.fixed or len(self.layouts) >= _MOST_LAYOUTS:
             return -1
-        doubtful = which[start:] < 0
-        if self.layouts and self.layouts[-1].bare:
-            bare = [number for number, layout in enumerate(self.layouts) if layout.bare]
-            doubtful |= self._more_follows(headers, rows[start:], np.isin(which[start:], bare))
-        if not np.count_nonzero(doubtful):
-            return -1
-        for place in (np.flatnonzero(doubtful) + start).tolist():
-            text = lines.text(int(rows[place]))
-            found = self._sniffed(text, leading) if text else None
-            if found is not None and self._is_new(found, text):
-                number, before = self._add(found), which[:place]
+        places = start + np.flatnonzero(self._doubtful(headers, rows[start:], which[start:]))
+        while len(places):
+            now, places = places[:_AT_ONCE], places[_AT_ONCE:]
+            settled = self.watch.settled
+            place = self._learn_of(headers, lines, rows, which, now, leading)
+            if place >= 0:
+                return place
+            if self.watch.settled and not settled:
+                places = places[self._doubtful(headers, rows[places], which[places])]
+        return -1
+
+    def _doubtful(self, headers: Headers, rows: Ints, which: Ints) -> Flags:
+        """Return which rows have no header, or one that names no component.
+
+        Where the header is more than a time, only the first lines of a stream count.
+        """
+        none: Flags = which < 0
+        if not self.layouts:
+            return none
+        silent: Flags = ~none & (headers.ends[_PLACE["component"]][rows] == 0)
+        if self.watch.settled:
+            silent &= np.array([layout.bare for layout in self.layouts])[which]
+        return none | silent
+
+    def _learn_of(self, headers: Headers, lines: Spans, rows: Ints, which: Ints, places: Ints, leading: bool) -> int:
+        """Do what `_learn` does for some places."""
+        messages = headers.spans("message", rows[places]).column()
+        more = pc.match_substring_regex(messages, _MORE_FOLLOWS).to_numpy(zero_copy_only=False)
+        for place, looks in zip(places.tolist(), more.tolist(), strict=True):
+            row, matched = int(rows[place]), int(which[place])
+            again = matched >= 0 and not self.layouts[matched].bare
+            if again and self.watch.settled:
+                continue
+            text = lines.text(row)
+            found = self._sniffed(text, leading) if text and (looks or matched < 0) else None
+            new = found is not None and self._is_new(found, text)
+            if found is not None and new and (matched < 0 or _says_more(found, text, headers, row)):
+                number, before = self._add(found, matched), which[:place]
                 before[before >= number] += 1
                 return int(place)
+            if again:
+                self.watch.in_vain(text)
         return -1
 
     def _sniffed(self, text: str, leading: bool) -> Layout | None:
@@ -207,26 +240,23 @@ class HeaderReader:
         found = sniff(text, leading) if promising else None
         if found is not None or not leading or self.layouts or self.watch.over:
             return found
-        column = self.watch.see(text, time_column(text) if promising else -1)
+        column = self.watch.column(text, time_column(text) if promising else -1)
         return sniff(text, column=column) if column > 0 else None
-
-    def _more_follows(self, headers: Headers, rows: Ints, bare: Flags) -> Flags:
-        messages = headers.spans("message", rows[bare]).column()
-        bare[bare] = pc.match_substring_regex(messages, _MORE_FOLLOWS).to_numpy(zero_copy_only=False)
-        return bare
 
     def _is_new(self, found: Layout, text: str) -> bool:
         if any(found.regex == known.regex for known in self.layouts):
             return False
         return compiled(found.regex).match(text) is not None
 
-    def _add(self, layout: Layout) -> int:
+    def _add(self, layout: Layout, matched: int) -> int:
         """Put the layout behind all that say at least as much; a bare one always comes last. Returns its number.
+
+        `matched`: the layout that fits its line so far and says less, -1 if none does.
 
         A day that can be no month tells that days come first: times read month first so far were so for want of one.
         """
         later = ((known.bare and not layout.bare) or _is_clearer(layout, known) for known in self.layouts)
-        place = next((i for i, after in enumerate(later) if after), len(self.layouts))
+        place = next((i for i, after in enumerate(later) if after or i == matched), len(self.layouts))
         self.layouts.insert(place, layout)
         self._merged = None
         return place
@@ -278,6 +308,13 @@ class HeaderReader:
             Layout(pattern, regex, BY_NAME[time] if time else None, columns) for pattern, regex, time, columns in saved
         ]
         self._merged = None
+
+
+def _says_more(layout: Layout, text: str, headers: Headers, row: int) -> bool:
+    """Return whether a layout finds a component in a line without one so far, or a level where there was none."""
+    found = compiled(layout.regex).match(text).groupdict()
+    level = headers.ends[_PLACE["level"], row] == 0 and (found.get("level") or found.get("level2"))
+    return bool(level or found.get("component") or found.get("component2"))
 
 
 def _is_clearer(layout: Layout, known: Layout) -> bool:

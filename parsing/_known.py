@@ -111,7 +111,7 @@ AFTER_TIME = (
     ),
     (  # MySQL
         " <thread> [<level>] [<*>] [<component>] ",
-        r"(?:\s+(?P<thread>\d+))?\s+\[(?P<level>System|Note|Warning|Error|ERROR)\]"
+        r"(?:\s+(?P<thread>\d+)\s+\[(?P<level>System|Note|Warning|Error|ERROR)|\s+\[(?P<level2>Note))\]"
         r"(?:\s+\[MY-\d+\]\s+\[(?P<component>\w+)\])?\s+",
     ),
     (  # MongoDB before 4.4
@@ -136,7 +136,7 @@ AFTER_TIME = (
     ),
     (  # hclog, which fills up the levels
         " [<level>] <component>: ",
-        r"\s+\[(?:(?P<level>INFO|WARN)\] |(?P<level2>TRACE|DEBUG|ERROR)\]) (?:(?P<component>[\w./-]+):\s+)?",
+        r"\s+\[(?:(?P<level>INFO|WARN)\] |(?P<level2>TRACE|DEBUG|ERROR)\]) (?P<component>[\w./-]+):\s+",
     ),
     (  # Monolog
         " <component>.<level>: ",

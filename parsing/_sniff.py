@@ -14,11 +14,13 @@ from parsing._known import AFTER_TIME, AROUND_TIME, TIMELESS
 from parsing._layouts import CONTAINER, LEVEL_WORDS, Layout
 from parsing._times import TimeLayout
 
-_TAG = re.compile(r"[^\s:\[\]]+(?: [^\s:\[\]]+){0,3}?\[\d+\](?: ?\([^)]*\))?:|[^\s:\[\]]+(?: [\d.]+)?:(?=\s|$)")
-
+_TAG_WITH_PID = r"[^\s:\[\]]+(?: [^\s:\[\]]+){0,3}?"
+_TAG_ALONE = r"[^\s:\[\]]+(?: [\d.]+)?|[A-Z][a-z]+ [A-Z][a-z]+"
+_TAG = re.compile(rf"{_TAG_WITH_PID}\[\d+\](?: ?\([^)]*\))?:|(?:{_TAG_ALONE}):(?=\s|$)")
+_OF_SYSLOG = re.compile(r"(?:--- )?(?:last )?message repeated|-- MARK --")
 _TAG_PART = (
-    r"(?:(?:(?P<component>[^\s:\[\]]+(?: [^\s:\[\]]+){0,3}?)\[(?P<pid>\d+)\](?: ?\([^)]*\))?"
-    r"|(?P<component2>[^\s:\[\]]+(?: [\d.]+)?)):(?:\s+|$))?"
+    rf"(?:(?:(?P<component>{_TAG_WITH_PID})\[(?P<pid>\d+)\](?: ?\([^)]*\))?"
+    rf"|(?P<component2>{_TAG_ALONE})):(?:\s+|$))?"
 )
 _TRACE_PART = (
     r"(?:(?i:trace_?id)[:=]\s*(?P<trace_id>[0-9a-fA-F]{16,32})\b,?\s*"
@@ -138,7 +140,7 @@ def _syslog(scan: Scan) -> bool:
     if host is None or LEVEL_HERE.match(host.group(1)):
         return False
     tag = _TAG.match(scan.text, host.end())
-    if tag is None and not scan.text.startswith(("last message repeated", "message repeated"), host.end()):
+    if tag is None and not _OF_SYSLOG.match(scan.text, host.end()):
         return False
     scan.add(" <host> <component>[<pid>]: ", rf"\s+(?P<host>\S+)\s+{_TAG_PART}", host.end(), "component")
     return True

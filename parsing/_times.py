@@ -18,10 +18,9 @@ _MONTH_NUMBER = r"(?:0?[1-9]|1[0-2])"
 _CLOCK = r"\d{1,2}:\d{2}:\d{2}"
 _FRACTION = r"(?:[.,:]\d{1,9})?"
 _HALF = r"(?: ?[AaPp][Mm]\b)?"
-_ZONE = (
-    rf"(?: ?(?:Z|(?:UTC|GMT)(?:[+-]\d{{2}}:?\d{{2}})?|{'|'.join(ZONES)}|[+-]\d{{2}}:?\d{{2}})\b|[+-]\d{{2}}\b)?"
-    r"(?:\[(?:Africa|America|Asia|Australia|Europe|Pacific)/\w+\])?"
-)
+_ZONES = rf"Z|(?:UTC|GMT)(?:[+-]\d{{2}}:?\d{{2}})?|{'|'.join(ZONES)}|[+-]\d{{2}}:?\d{{2}}"
+_ZONE = rf"(?: ?(?:{_ZONES})\b|[+-]\d{{2}}\b)?"
+_HALF_OR_ZONE = rf"(?: ?(?:[AaPp][Mm]|{_ZONES})\b(?:\[\w+/\w+\])?|[+-]\d{{2}}\b)?"
 _DATE = r"\d{4}[-/.]\d{1,2}[-/.]\d{1,2}"
 
 
@@ -68,9 +67,10 @@ def _layout(name: str, regex: str, fields: str) -> TimeLayout:
 TIME_LAYOUTS = (
     _layout(
         "%Y-%m-%d %H:%M:%S.%f %z",
-        rf"(?:{_DAY},? )?{_DATE}(?:[T_\t-]| {{1,2}})\d{{1,2}}[:.]\d{{2}}[:.]\d{{2}}{_FRACTION}{_HALF}{_ZONE}",
+        rf"{_DATE}(?:[T_\t-]| {{1,2}})\d{{1,2}}[:.]\d{{2}}[:.]\d{{2}}{_FRACTION}{_HALF_OR_ZONE}",
         "Y4 m2 d2 H2 M2 S2 f p z",
     ),
+    _layout("%a %Y-%m-%d %H:%M:%S %z", rf"{_DAY},? {_DATE} {_CLOCK}{_FRACTION}{_ZONE}", "Y4 m2 d2 H2 M2 S2 f z"),
     _layout(
         "%Y%m%d-%H:%M:%S:%f", rf"\d{{8}}[-T_ ]\d{{1,2}}:\d{{1,2}}:\d{{1,2}}{_FRACTION}{_ZONE}", "Y4 m2 d2 H2 M2 S2 f z"
     ),
