@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow.compute as pc
-import re2
 from numpy.typing import NDArray
 
 from parsing._columns import Bytes, Flags, Ints, Rows, Spans, appended
@@ -41,10 +40,11 @@ _MORE_FOLLOWS = (
     r"|^[A-Za-z]\w*\s{2,}\S|^[A-Za-z_]\w*(?:\.\w+)+ \[|^\[\w+(?:\.\w+)+\] "
 )
 # A line worth a look: a clock, a compact or epoch time, a level at its beginning, or a trace id.
-_PROMISING = re2.compile(
+_PROMISING = (
     r"\d:\d\d|\d{6} \d{6}\b|\d\.\d\d\.\d\d|\b1\d{9}|\d{8}[T_-]\d{6}|\b20\d{12}|^\[?(?i:" + LEVEL_WORDS + r")[\]:]"
     r"|^(?i:trace_?id)|^[A-Z]{4}\[\d{4}|^[a-z]{4}: |^[VDIWEF]/|^\d+ +\[|^[A-Z]+ +(?:\[[^\[\]]+\] +)?[\w$]+\."
 )
+_LOOKED_AT = 300  # bytes
 
 
 @lru_cache(maxsize=256)
@@ -191,8 +191,10 @@ class HeaderReader:
         if self.fixed or len(self.layouts) >= _MOST_LAYOUTS:
             return -1
         places = start + np.flatnonzero(self._doubtful(headers, rows[start:], which[start:]))
+        size = _AT_ONCE
         while len(places):
-            now, places = places[:_AT_ONCE], places[_AT_ONCE:]
+            now, places = places[:size], places[size:]
+            size *= 2
             settled = self.watch.settled
             place = self._learn_of(headers, lines, rows, which, now, leading)
             if place >= 0:
@@ -216,32 +218,34 @@ class HeaderReader:
 
     def _learn_of(self, headers: Headers, lines: Spans, rows: Ints, which: Ints, places: Ints, leading: bool) -> int:
         """Do what `_learn` does for some places."""
-        messages = headers.spans("message", rows[places]).column()
-        more = pc.match_substring_regex(messages, _MORE_FOLLOWS).to_numpy(zero_copy_only=False)
-        for place, looks in zip(places.tolist(), more.tolist(), strict=True):
-            row, matched = int(rows[place]), int(which[place])
+        texts, none = lines.take(rows[places]), which[places] < 0
+        watched = leading and not self.layouts
+        promising = _search(
+            Spans(texts.data, texts.begins, np.minimum(texts.ends, texts.begins + _LOOKED_AT)), _PROMISING
+        )
+        looks = (
+            promising
+            if not self.layouts
+            else promising & (none | _search(headers.spans("message", rows[places]), _MORE_FOLLOWS))
+        )
+        for at in np.flatnonzero(looks | ~none | watched).tolist():
+            place, matched = int(places[at]), int(which[places[at]])
             again = matched >= 0 and not self.layouts[matched].bare
             if again and self.watch.settled:
                 continue
-            text = lines.text(row)
-            found = self._sniffed(text, leading) if text and (looks or matched < 0) else None
+            row, text = int(rows[place]), texts.text(at)
+            found = sniff(text, leading) if looks[at] and text else None
+            if found is None and text and watched and not self.watch.over:
+                column = self.watch.column(text, time_column(text) if looks[at] else -1)
+                found = sniff(text, column=column) if column > 0 else None
             new = found is not None and self._is_new(found, text)
             if found is not None and new and (matched < 0 or _says_more(found, text, headers, row)):
                 number, before = self._add(found, matched), which[:place]
                 before[before >= number] += 1
-                return int(place)
+                return place
             if again:
                 self.watch.in_vain(text)
         return -1
-
-    def _sniffed(self, text: str, leading: bool) -> Layout | None:
-        """Return the layout of a line's header, by itself or, before any is known, by what the lines so far share."""
-        promising = _PROMISING.search(text[:300]) is not None
-        found = sniff(text, leading) if promising else None
-        if found is not None or not leading or self.layouts or self.watch.over:
-            return found
-        column = self.watch.column(text, time_column(text) if promising else -1)
-        return sniff(text, column=column) if column > 0 else None
 
     def _is_new(self, found: Layout, text: str) -> bool:
         if any(found.regex == known.regex for known in self.layouts):
@@ -308,6 +312,11 @@ class HeaderReader:
             Layout(pattern, regex, BY_NAME[time] if time else None, columns) for pattern, regex, time, columns in saved
         ]
         self._merged = None
+
+
+def _search(texts: Spans, regex: str) -> Flags:
+    found: Flags = pc.match_substring_regex(texts.column(), regex).to_numpy(zero_copy_only=False)
+    return found
 
 
 def _says_more(layout: Layout, text: str, headers: Headers, row: int) -> bool:
