@@ -106,6 +106,11 @@ class Headers:
             self.time_us[mine] = to_utc(us, (self.undated[mine] == 1) & (us != INVALID), timezone)
             self.undated[mine] = 0
 
+    def put_places(self, name: str, rows: Ints, begins: Ints, ends: Ints) -> None:
+        """Set a field of some rows to texts that are part of the lines."""
+        self.seen.add(name)
+        self.begins[_PLACE[name], rows], self.ends[_PLACE[name], rows] = begins, ends
+
     def put_text(self, name: str, row: int, text: str) -> None:
         """Set a field of a row to a text that is no part of the lines; `settle` makes it count."""
         self.seen.add(name)

@@ -20,8 +20,8 @@ _NAMES = {
 _FIELD = {name: field for field, names in _NAMES.items() for name in names}
 _SEPARATORS = str.maketrans("", "", "_-.@")
 _PAIR_TEXT = r'([A-Za-z_@][\w.@-]*)=("(?:[^"\\]|\\.)*"|[^\s"]*)(?:\s+|$)'
-_PAIR, _PAIRS = re.compile(_PAIR_TEXT), re.compile(f"(?>{_PAIR_TEXT})+")  # atomic: no way back, so linear
-_MOST_ATTRIBUTES = 64
+PAIR, PAIRS = re.compile(_PAIR_TEXT), re.compile(f"(?>{_PAIR_TEXT})+")  # atomic: no way back, so linear
+MOST_ATTRIBUTES = 64
 
 
 def read_structured(text: str) -> tuple[dict[str, str], dict[str, str]] | None:
@@ -32,18 +32,19 @@ def read_structured(text: str) -> tuple[dict[str, str], dict[str, str]] | None:
     fields: dict[str, str] = {}
     attributes: dict[str, str] = {}
     for name, value in pairs.items():
-        field = _field(name)
+        field = field_of(name)
         if value is None:
             continue
         if field is not None and field not in fields:
             fields[field] = _text(value)
-        elif len(attributes) < _MOST_ATTRIBUTES:
+        elif len(attributes) < MOST_ATTRIBUTES:
             attributes[name] = _text(value)
     return (fields, attributes) if "message" in fields else None
 
 
 @lru_cache(maxsize=4096)
-def _field(name: str) -> str | None:
+def field_of(name: str) -> str | None:
+    """Return the header field that goes by this name."""
     return _FIELD.get(name.lower()) or _FIELD.get(name.lower().translate(_SEPARATORS))
 
 
@@ -57,7 +58,7 @@ def read_elements(text: str) -> dict[str, str]:
     found: dict[str, str] = {}
     for element, params in _ELEMENT.findall(text):
         for name, value in _PARAM.findall(params):
-            if len(found) < _MOST_ATTRIBUTES:
+            if len(found) < MOST_ATTRIBUTES:
                 found[f"{element}.{name}"] = _ESCAPED.sub(r"\1", value)
     return found
 
@@ -73,9 +74,9 @@ def _json_pairs(text: str) -> dict[str, Any] | None:
 def _logfmt_pairs(text: str) -> dict[str, Any] | None:
     if " msg=audit(" in text:  # Linux: a header of its own kind
         return None
-    if _PAIRS.fullmatch(text) is None:
+    if PAIRS.fullmatch(text) is None:
         return None
-    pairs = {name: _unquoted(value) if value[:1] == '"' else value for name, value in _PAIR.findall(text)}
+    pairs = {name: _unquoted(value) if value[:1] == '"' else value for name, value in PAIR.findall(text)}
     return pairs if len(pairs) >= 3 else None
 
 
