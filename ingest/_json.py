@@ -279,9 +279,14 @@ def parent_id(value: Any) -> str | None:
 
 
 def _instant(value: Any) -> Any:
-    """Return the nanoseconds of a time written as an object (Log4j 2: epochSecond; Google: seconds), others as is."""
+    """Return the nanoseconds of a time written as an object (Log4j 2: epochSecond; Google: seconds), others as is.
+
+    MongoDB's `$date` is a time of its own.
+    """
     if not isinstance(value, dict):
         return value
+    if "$date" in value:
+        return value["$date"]
     seconds, nanos = (value.get(a, value.get(b, 0)) for a, b in (("epochSecond", "seconds"), ("nanoOfSecond", "nanos")))
     return seconds * 1_000_000_000 + nanos if type(seconds) is int and type(nanos) is int else None
 

@@ -18,6 +18,7 @@ _NAMES = {
     "span_id": ("spanid", "@sp"),
 }
 _FIELD = {name: field for field, names in _NAMES.items() for name in names}
+_MONGODB = {"t": "time", "s": "level", "c": "component", "ctx": "thread", "msg": "message"}  # from 4.4 on
 _SEPARATORS = str.maketrans("", "", "_-.@")
 _PAIR_TEXT = r'([A-Za-z_@][\w.@-]*)=("(?:[^"\\]|\\.)*"|[^\s"]*)(?:\s+|$)'
 PAIR, PAIRS = re.compile(_PAIR_TEXT), re.compile(f"(?>{_PAIR_TEXT})+")  # atomic: no way back, so linear
@@ -31,8 +32,10 @@ def read_structured(text: str) -> tuple[dict[str, str], dict[str, str]] | None:
         return None
     fields: dict[str, str] = {}
     attributes: dict[str, str] = {}
+    own = _MONGODB if _MONGODB.keys() <= pairs.keys() else {}
     for name, value in pairs.items():
-        field = field_of(name)
+        field = own.get(name) or field_of(name)
+        value = value.get("$date", value) if isinstance(value, dict) else value
         if value is None:
             continue
         if field is not None and field not in fields:
