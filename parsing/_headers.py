@@ -7,11 +7,12 @@ none, or only a bare "<time> <message>" although a level seems to follow, is sni
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 
 import numpy as np
 import pyarrow.compute as pc
+import re2
 from numpy.typing import NDArray
 
 from parsing._columns import Bytes, Flags, Ints, Rows, Spans, appended
@@ -225,20 +226,18 @@ class HeaderReader:
         """Do what `_learn` does for some places."""
         texts, none = lines.take(rows[places]), which[places] < 0
         watched = leading and not self.layouts
-        promising = _search(
-            Spans(texts.data, texts.begins, np.minimum(texts.ends, texts.begins + _LOOKED_AT)), _PROMISING
-        )
-        looks = (
-            promising
-            if not self.layouts
-            else promising & (none | _search(headers.spans("message", rows[places]), _MORE_FOLLOWS))
-        )
+        heads = Spans(texts.data, texts.begins, np.minimum(texts.ends, texts.begins + _LOOKED_AT))
+        looks = _search(heads, _PROMISING)
+        if not none.all():
+            looks &= none | _search(headers.spans("message", rows[places]), _MORE_FOLLOWS)
         for at in np.flatnonzero(looks | ~none | watched).tolist():
             place, matched = int(places[at]), int(which[places[at]])
             again = matched >= 0 and not self.layouts[matched].bare
             if again and self.watch.settled:
                 continue
             row, text = int(rows[place]), texts.text(at)
+            if again and self.watch.was_in_vain(text):
+                continue
             found = sniff(text, leading) if looks[at] and text else None
             if found is None and text and watched and not self.watch.over:
                 column = self.watch.column(text, time_column(text) if looks[at] else -1)
@@ -320,8 +319,20 @@ class HeaderReader:
 
 
 def _search(texts: Spans, regex: str) -> Flags:
-    found: Flags = pc.match_substring_regex(texts.column(), regex).to_numpy(zero_copy_only=False)
-    return found
+    """Return in which texts the expression matches. Arrow compiles it each time, so a few are looked at one by one."""
+    if len(texts) >= _AT_ONCE:
+        found: Flags = pc.match_substring_regex(texts.column(), regex).to_numpy(zero_copy_only=False)
+        return found
+    places = zip(texts.begins.tolist(), texts.ends.tolist(), strict=True)
+    search = _ready(regex).search
+    return np.array(
+        [search(texts.data[low:high].tobytes().decode(errors="replace")) is not None for low, high in places]
+    )
+
+
+@cache
+def _ready(regex: str) -> "re2._Regexp":
+    return re2.compile(regex)
 
 
 def _says_more(layout: Layout, text: str, headers: Headers, row: int) -> bool:

@@ -14,7 +14,7 @@ import orjson
 from parsing._columns import Ints, Spans
 from parsing._jit import Kernels
 from parsing._program import Program, program
-from parsing._structured import MOST_ATTRIBUTES, PAIR, PAIRS, field_of
+from parsing._structured import AUDIT, MOST_ATTRIBUTES, PAIR, PAIRS, field_of
 
 _vm = Kernels("parsing._vm")
 _OFTEN = 3  # a program is not made for keys that hardly come again
@@ -54,7 +54,7 @@ def shape_of(text: str) -> Shape | None:
         except orjson.JSONDecodeError:
             return None
         return _seen_often(tuple(found), True)
-    if PAIRS.fullmatch(text) is None:
+    if text.startswith(AUDIT) or PAIRS.fullmatch(text) is None:
         return None
     return _seen_often(tuple(name for name, _ in PAIR.findall(text)), False)
 

@@ -21,6 +21,8 @@ _FIELD = {name: field for field, names in _NAMES.items() for name in names}
 _MONGODB = {"t": "time", "s": "level", "c": "component", "ctx": "thread", "msg": "message"}  # from 4.4 on
 _SEPARATORS = str.maketrans("", "", "_-.@")
 _PAIR_TEXT = r'([A-Za-z_@][\w.@-]*)=("(?:[^"\\]|\\.)*"|[^\s"]*)(?:\s+|$)'
+AUDIT = ("type=", "node=")
+"""How lines of Linux' audit daemon begin: pairs, but with a header of their own kind."""
 PAIR, PAIRS = re.compile(_PAIR_TEXT), re.compile(f"(?>{_PAIR_TEXT})+")  # atomic: no way back, so linear
 MOST_ATTRIBUTES = 64
 
@@ -75,7 +77,7 @@ def _json_pairs(text: str) -> dict[str, Any] | None:
 
 
 def _logfmt_pairs(text: str) -> dict[str, Any] | None:
-    if " msg=audit(" in text:  # Linux: a header of its own kind
+    if text.startswith(AUDIT) and " msg=audit(" in text:
         return None
     if PAIRS.fullmatch(text) is None:
         return None

@@ -45,6 +45,10 @@ class Watch:
         """Note that a line with a header taught nothing."""
         self._vain.add(_hash(text))
 
+    def was_in_vain(self, text: str) -> bool:
+        """Return whether this line taught nothing before."""
+        return _hash(text) in self._vain
+
     def snapshot(self) -> list[Any]:
         """Return the state as JSON."""
         return [list(self._columns.items()), sorted(self._vain)]
