@@ -1,5 +1,6 @@
 """Header fields of whole files, whichever of their lines comes first and however they are cut into batches."""
 
+import random
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
@@ -131,3 +132,13 @@ def test_no_line_is_too_odd(line: str, edits: list[tuple[int, str]], column: int
     found = sniff(line)
     assert found is None or found.pattern.endswith("<message>")
     assert -1 <= time_column(line) <= 8
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_files_in_one_stream_are_read_alike_in_any_batches(run: Callable[..., list[Parsed]], seed: int) -> None:
+    draw = random.Random(seed)
+    known = [line for name in draw.sample(sorted(FILES), 3) for line, *_ in FILES[name]]
+    other = ["  at x.y(Z.java:1)", "plain words here", "2026-02-28 08:00:00 INFO x", "Error: foo bar"]
+    lines = [draw.choice(known if draw.random() < 0.8 else other) for _ in range(150)]
+    found = [[row for part in run(lines, size) for row in part.logs.to_pylist()] for size in (1, 7, 150)]
+    assert found[0] == found[1] == found[2]
