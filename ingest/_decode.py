@@ -108,7 +108,7 @@ def _decode_one(
 ) -> bool:
     """Decode one record that may be JSON. True: it is a raw line after all."""
     try:
-        if TRUNCATED in envelope.notes.get(index, {}):
+        if envelope.notes and TRUNCATED in envelope.notes.get(index, {}):
             check_depth(text)
             size = envelope.notes[index][TRUNCATED]
             raise DecodeError("too_long", f"a JSON record of {size} bytes, want at most 262144")

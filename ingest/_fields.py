@@ -71,6 +71,7 @@ _NAMES: dict[str, tuple[str, ...]] = {
 _LOG = ("time", "severity", "severity_number", "message", "service", "component", "trace_id", "span_id")
 _SPAN = ("trace_id", "span_id", "parent", "operation", "service", "status", "start", "end", "attributes")
 _DURATIONS = ("duration_us", "duration_ms", "duration_ns")
+_MONGODB = {"t": "time", "s": "severity", "c": "component", "ctx": "", "msg": "message"}  # from 4.4 on
 _REMEMBER = 4096
 
 
@@ -124,6 +125,8 @@ class Names:
 
     def _work_out(self, keys: tuple[str, ...]) -> Shape:
         log = self.find(keys, *_LOG)
+        if _MONGODB.keys() <= set(keys):
+            log |= {meaning: key for key, meaning in _MONGODB.items() if meaning}
         metric = self.find(keys, "time", "service", "metrics", "metric", "value", "attributes")
         span = self.find(keys, *_SPAN, *_DURATIONS)
         timed = any(d in span for d in _DURATIONS) or {"start", "end"} <= span.keys()

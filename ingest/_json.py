@@ -11,20 +11,11 @@ import telemetry
 from ingest import _fields, _times
 from ingest._ahead import settled
 from ingest._limits import check_growth
+from ingest._log_columns import Row, log_columns
 from ingest._tables import DeadLetters, Ints, attributes, build, origin
 from telemetry import DecodeError, Partition
 
-_LEVEL_NUMBERS = {  # bunyan and pino; below 10 syslog's, as in GELF
-    10: "trace",
-    20: "debug",
-    30: "info",
-    40: "warn",
-    50: "error",
-    60: "fatal",
-    **dict(enumerate(("emerg", "alert", "crit", "err", "warning", "notice", "info", "debug"))),
-}
 _STATUS = {0: "unset", 1: "ok", 2: "error"}
-_Row = tuple[int, str, dict[str, Any], _fields.Shape]
 _US = {"duration_us": 1.0, "duration_ms": 1e3, "duration_ns": 1e-3}
 
 
@@ -48,7 +39,7 @@ class JsonRows:
         self._envelope, self._letters = envelope, letters
         self._services: list[str | None] = envelope.service.to_pylist()
         self._offsets: list[int] = envelope.offset.tolist()
-        self._records: dict[str, list[_Row]] = {}
+        self._records: dict[str, list[Row]] = {}
         self.filtered: list[int] = []  # offsets
         self.read = 0
 
@@ -83,7 +74,7 @@ class JsonRows:
         us, keep = self._log_times(rows, raw_times)
         kept = [rows[i] for i in np.flatnonzero(keep).tolist()]
         index = np.array([row[0] for row in kept], np.int64)
-        columns = self._log_columns(kept)
+        columns = log_columns(kept, self._services, self._envelope.notes)
         stamps = us[keep]
         line = self._envelope.line
         table = build(
@@ -106,34 +97,13 @@ class JsonRows:
         """A log record without a readable time stays, with none; one with an impossible time goes."""
         us, usable = _times.from_values(values)
         wrong = ~usable & np.array([type(v) in (int, float) for v in values], np.bool_)
+        if not wrong.any():
+            return us, np.ones(len(rows), np.bool_)
         stated = [i for i in range(len(rows)) if usable[i] or wrong[i]]
         _, fine = self._usable([rows[i][:2] for i in stated], [values[i] for i in stated])
         keep = np.ones(len(rows), np.bool_)
         keep[stated] = fine
         return us, keep
-
-    def _log_columns(self, rows: Sequence[_Row]) -> dict[str, Any]:
-        columns: dict[str, list[Any]] = {name: [] for name in _LOG_COLUMNS}
-        extras: list[dict[str, str]] = []
-        notes = self._envelope.notes
-        for index, text, record, shape in rows:
-            get, keys = record.get, shape.keys
-            level = get(keys.get("severity", ""))
-            columns["severity_text"].append(None if level is None else _level_text(level))
-            columns["severity_number"].append(
-                _severity(get(keys.get("severity_number", "")), columns["severity_text"][-1])
-            )
-            message = get(keys["message"]) if "message" in keys else None
-            columns["body"].append(text if message is None else _fields.text_of(message).rstrip("\r\n"))
-            columns["service"].append(_fields.service_of(get(keys.get("service", ""))) or self._services[index])
-            component = get(keys.get("component", ""))
-            columns["component"].append(None if component is None else _fields.text_of(component))
-            columns["trace_id"].append(_fields.id_of(get(keys.get("trace_id", ""))))
-            columns["span_id"].append(_fields.id_of(get(keys.get("span_id", ""))))
-            rest = () if message is None else shape.rest
-            extra = {key: _fields.text_of(record[key]) for key in rest if record[key] is not None}
-            extras.append(extra | notes[index] if index in notes else extra)
-        return {**columns, "attributes": attributes(extras)}
 
     # -- metrics --------------------------------------------------------------------------------------------------
 
@@ -168,9 +138,9 @@ class JsonRows:
         )
         return settled(points, self._envelope.observed_us[index], self._envelope.partition.written_us)
 
-    def _points(self) -> tuple[list[_Row], list[dict[str, str]], list[str], list[Any], list[int]]:
+    def _points(self) -> tuple[list[Row], list[dict[str, str]], list[str], list[Any], list[int]]:
         """Return metric records in order and their labels, names and values of all points, how many each has."""
-        rows: list[_Row] = []
+        rows: list[Row] = []
         labels: list[dict[str, str]] = []
         names: list[str] = []
         values: list[Any] = []
@@ -197,7 +167,7 @@ class JsonRows:
             rows.append(row)
         return rows, labels, names, values, counts
 
-    def _fits(self, row: _Row, labels: dict[str, str], count: int) -> bool:
+    def _fits(self, row: Row, labels: dict[str, str], count: int) -> bool:
         """Whether labels that all points of a record share make no more of it than is allowed."""
         size = sum(map(len, labels)) + sum(map(len, labels.values()))
         try:
@@ -269,7 +239,7 @@ class JsonRows:
         )
         return settled(spans, self._envelope.observed_us[index], self._envelope.partition.written_us)
 
-    def _has_ids(self, row: _Row) -> bool:
+    def _has_ids(self, row: Row) -> bool:
         index, text, record, shape = row
         ids = (record.get(shape.keys["trace_id"]), record.get(shape.keys["span_id"]))
         if all(_fields.id_of(each) for each in ids):
@@ -293,7 +263,6 @@ class JsonRows:
         return np.where(fine, np.rint(values), 0).astype(np.int64), keep & fine
 
 
-_LOG_COLUMNS = ("severity_text", "severity_number", "body", "service", "component", "trace_id", "span_id")
 _SPAN_COLUMNS: dict[str, Callable[[dict[str, Any], dict[str, str]], str | None]] = {
     "trace_id": lambda record, keys: _fields.text_of(record[keys["trace_id"]]),
     "span_id": lambda record, keys: _fields.text_of(record[keys["span_id"]]),
@@ -310,23 +279,16 @@ def parent_id(value: Any) -> str | None:
 
 
 def _instant(value: Any) -> Any:
-    """Return the nanoseconds of a time written as an object (Log4j 2: epochSecond; Google: seconds), others as is."""
+    """Return the nanoseconds of a time written as an object (Log4j 2: epochSecond; Google: seconds), others as is.
+
+    MongoDB's `$date` is a time of its own.
+    """
     if not isinstance(value, dict):
         return value
+    if "$date" in value:
+        return value["$date"]
     seconds, nanos = (value.get(a, value.get(b, 0)) for a, b in (("epochSecond", "seconds"), ("nanoOfSecond", "nanos")))
     return seconds * 1_000_000_000 + nanos if type(seconds) is int and type(nanos) is int else None
-
-
-def _level_text(level: Any) -> str:
-    if type(level) is str and level.isdecimal() and len(level) < 3:  # systemd's journal
-        level = int(level)
-    return _LEVEL_NUMBERS.get(level, str(level)) if type(level) is int else _fields.text_of(level)
-
-
-def _severity(number: Any, text: str | None) -> int | None:
-    if type(number) is int and 1 <= number <= 24:
-        return number
-    return telemetry.severity_number(text)
 
 
 def _status(value: Any) -> str:

@@ -7,7 +7,7 @@ none, or only a bare "<time> <message>" although a level seems to follow, is sni
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 
 import numpy as np
@@ -16,12 +16,14 @@ import re2
 from numpy.typing import NDArray
 
 from parsing._columns import Bytes, Flags, Ints, Rows, Spans, appended
+from parsing._header_time import time_column
 from parsing._jit import Kernels
 from parsing._layouts import LEVEL_WORDS, Layout, compiled, pattern_layout
 from parsing._program import program
 from parsing._settings import ParserSettings
 from parsing._sniff import sniff
 from parsing._times import BY_NAME, INVALID, TIME_LAYOUTS, TimeLayout, read_times, to_utc
+from parsing._watch import Watch
 from parsing._years import NOMINAL, Years
 
 FIELDS = (
@@ -32,12 +34,18 @@ _PLACE = {name: place for place, name in enumerate(FIELDS)}
 _NONE, _UNDECIDED = -1, -2
 _row_kernels, _vm = Kernels("parsing._row_kernels"), Kernels("parsing._vm")
 _MOST_LAYOUTS = 16
-_LEVEL_FOLLOWS = rf"^[\[(<]?(?:{LEVEL_WORDS})\b"
-# A line worth a look: a clock, a compact or epoch time, a level at its beginning, or a trace id.
-_PROMISING = re2.compile(
-    r"\d:\d\d|\d{6} \d{6}\b|\d\.\d\d\.\d\d|\b1\d{9}|\d{8}[T_-]\d{6}|^\[?(?i:" + LEVEL_WORDS + r")[\]:]"
-    r"|^(?i:trace_?id)|^[A-Z]{4}\[\d{4}|^[a-z]{4}: "
+_AT_ONCE = 256
+# What a header goes on with: a level, host and tag, a wide column, a logger and its context.
+_MORE_FOLLOWS = (
+    rf"^[\[(<]?(?:{LEVEL_WORDS})\b|^(?:info|debug|warn|trace)\s|^\S+ [\w./()-]+: |^\S+ [^\[\]:]{{1,60}}\[\d+\]: "
+    r"|^[A-Za-z]\w*\s{2,}\S|^[A-Za-z_]\w*(?:\.\w+)+ \[|^\[\w+(?:\.\w+)+\] "
 )
+# A line worth a look: a clock, a compact or epoch time, a level at its beginning, or a trace id.
+_PROMISING = (
+    r"\d:\d\d|\d{6} \d{6}\b|\d\.\d\d\.\d\d|\b1\d{9}|\d{8}[T_-]\d{6}|\b20\d{12}|^\[?(?i:" + LEVEL_WORDS + r")[\]:]"
+    r"|^(?i:trace_?id)|^[A-Z]{4}\[\d{4}|^[a-z]{4}: |^[VDIWEF]/|^\d+ +\[|^[A-Z]+ +(?:\[[^\[\]]+\] +)?[\w$]+\."
+)
+_LOOKED_AT = 300  # bytes
 
 
 @lru_cache(maxsize=256)
@@ -111,6 +119,11 @@ class Headers:
             self.time_us[mine] = to_utc(us, (self.undated[mine] == 1) & (us != INVALID), timezone)
             self.undated[mine] = 0
 
+    def put_places(self, name: str, rows: Ints, begins: Ints, ends: Ints) -> None:
+        """Set a field of some rows to texts that are part of the lines."""
+        self.seen.add(name)
+        self.begins[_PLACE[name], rows], self.ends[_PLACE[name], rows] = begins, ends
+
     def put_text(self, name: str, row: int, text: str) -> None:
         """Set a field of a row to a text that is no part of the lines; `settle` makes it count."""
         self.seen.add(name)
@@ -133,6 +146,7 @@ class HeaderReader:
     settings: ParserSettings
     layouts: list[Layout] = field(default_factory=list)
     fixed: bool = False
+    watch: Watch = field(default_factory=Watch)
     _merged: "_Merged | None" = None
 
     def __post_init__(self) -> None:
@@ -194,34 +208,75 @@ class HeaderReader:
         """Sniff rows without a good layout from `start` until one teaches a new one; return its place, or -1."""
         if self.fixed or len(self.layouts) >= _MOST_LAYOUTS:
             return -1
-        doubtful = which[start:] < 0
-        if self.layouts and self.layouts[-1].bare:
-            bare = [number for number, layout in enumerate(self.layouts) if layout.bare]
-            doubtful |= self._level_follows(headers, rows[start:], np.isin(which[start:], bare))
-        if not np.count_nonzero(doubtful):
-            return -1
-        for place in (np.flatnonzero(doubtful) + start).tolist():
-            text = lines.text(int(rows[place]))
-            found = sniff(text, leading) if text and _PROMISING.search(text[:300]) else None
-            if found is not None and self._is_new(found, text):
-                number, before = self._add(found), which[:place]
-                before[before >= number] += 1
-                return int(place)
+        places = start + np.flatnonzero(self._doubtful(headers, rows[start:], which[start:]))
+        size = _AT_ONCE
+        while len(places):
+            now, places = places[:size], places[size:]
+            size *= 2
+            settled = self.watch.settled
+            place = self._learn_of(headers, lines, rows, which, now, leading)
+            if place >= 0:
+                return place
+            if self.watch.settled and not settled:
+                places = places[self._doubtful(headers, rows[places], which[places])]
         return -1
 
-    def _level_follows(self, headers: Headers, rows: Ints, bare: Flags) -> Flags:
-        messages = headers.spans("message", rows[bare]).column()
-        bare[bare] = pc.match_substring_regex(messages, _LEVEL_FOLLOWS).to_numpy(zero_copy_only=False)
-        return bare
+    def _doubtful(self, headers: Headers, rows: Ints, which: Ints) -> Flags:
+        """Return which rows have no header, or one that names no component.
+
+        Where the header is more than a time, only the first lines of a stream count.
+        """
+        none: Flags = which < 0
+        if not self.layouts:
+            return none
+        silent: Flags = ~none & (headers.ends[_PLACE["component"]][rows] == 0)
+        if self.watch.settled:
+            silent &= np.array([layout.bare for layout in self.layouts])[which]
+        return none | silent
+
+    def _learn_of(self, headers: Headers, lines: Spans, rows: Ints, which: Ints, places: Ints, leading: bool) -> int:
+        """Do what `_learn` does for some places."""
+        texts, none = lines.take(rows[places]), which[places] < 0
+        watched = leading and not self.layouts
+        heads = Spans(texts.data, texts.begins, np.minimum(texts.ends, texts.begins + _LOOKED_AT))
+        looks = _search(heads, _PROMISING)
+        if not none.all():
+            looks &= none | _search(headers.spans("message", rows[places]), _MORE_FOLLOWS)
+        for at in np.flatnonzero(looks | ~none | watched).tolist():
+            place, matched = int(places[at]), int(which[places[at]])
+            again = matched >= 0 and not self.layouts[matched].bare
+            if again and self.watch.settled:
+                continue
+            row, text = int(rows[place]), texts.text(at)
+            if again and self.watch.was_in_vain(text):
+                continue
+            found = sniff(text, leading) if looks[at] and text else None
+            if found is None and text and watched and not self.watch.over:
+                column = self.watch.column(text, time_column(text) if looks[at] else -1)
+                found = sniff(text, column=column) if column > 0 else None
+            new = found is not None and self._is_new(found, text)
+            if found is not None and new and (matched < 0 or _says_more(found, text, headers, row)):
+                number, before = self._add(found, matched), which[:place]
+                before[before >= number] += 1
+                return place
+            if again:
+                self.watch.in_vain(text)
+        return -1
 
     def _is_new(self, found: Layout, text: str) -> bool:
         if any(found.regex == known.regex for known in self.layouts):
             return False
         return compiled(found.regex).match(text) is not None
 
-    def _add(self, layout: Layout) -> int:
-        """Put the layout behind all that say at least as much; a bare one always comes last. Returns its number."""
-        place = next((i for i, known in enumerate(self.layouts) if known.bare and not layout.bare), len(self.layouts))
+    def _add(self, layout: Layout, matched: int) -> int:
+        """Put the layout behind all that say at least as much; a bare one always comes last. Returns its number.
+
+        `matched`: the layout that fits its line so far and says less, -1 if none does.
+
+        A day that can be no month tells that days come first: times read month first so far were so for want of one.
+        """
+        later = ((known.bare and not layout.bare) or _is_clearer(layout, known) for known in self.layouts)
+        place = next((i for i, after in enumerate(later) if after or i == matched), len(self.layouts))
         self.layouts.insert(place, layout)
         self._merged = None
         return place
@@ -273,6 +328,35 @@ class HeaderReader:
             Layout(pattern, regex, BY_NAME[time] if time else None, columns) for pattern, regex, time, columns in saved
         ]
         self._merged = None
+
+
+def _search(texts: Spans, regex: str) -> Flags:
+    """Return in which texts the expression matches. Arrow compiles it each time, so a few are looked at one by one."""
+    if len(texts) >= _AT_ONCE:
+        found: Flags = pc.match_substring_regex(texts.column(), regex).to_numpy(zero_copy_only=False)
+        return found
+    places = zip(texts.begins.tolist(), texts.ends.tolist(), strict=True)
+    search = _ready(regex).search
+    return np.array(
+        [search(texts.data[low:high].tobytes().decode(errors="replace")) is not None for low, high in places]
+    )
+
+
+@cache
+def _ready(regex: str) -> "re2._Regexp":
+    return re2.compile(regex)
+
+
+def _says_more(layout: Layout, text: str, headers: Headers, row: int) -> bool:
+    """Return whether a layout finds a component in a line without one so far, or a level where there was none."""
+    found = compiled(layout.regex).match(text).groupdict()
+    level = headers.ends[_PLACE["level"], row] == 0 and (found.get("level") or found.get("level2"))
+    return bool(level or found.get("component") or found.get("component2"))
+
+
+def _is_clearer(layout: Layout, known: Layout) -> bool:
+    names = [one.time.name if one.time else "" for one in (layout, known)]
+    return names[0].startswith("%d/%m/") and names[1].startswith("%m/%d/")
 
 
 @dataclass(frozen=True)

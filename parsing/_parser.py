@@ -51,6 +51,8 @@ class Stream:
         """Take over the part of a snapshot that is about this stream."""
         self.raw.restore(saved["raw"])
         self.inner.restore(saved["inner"])
+        for reader, seen in zip((self.raw, self.inner), saved.get("watch", []), strict=False):
+            reader.watch.restore(seen)
         self.miner.restore(saved["miner"])
         self.headed, self.last_time_us = saved["headed"], saved["last_time_us"]
         self.tailed = set(saved["tailed"])
@@ -249,6 +251,7 @@ class Parser:
             name: {
                 "raw": stream.raw.snapshot(),
                 "inner": stream.inner.snapshot(),
+                "watch": [stream.raw.watch.snapshot(), stream.inner.watch.snapshot()],
                 "miner": stream.miner.snapshot(),
                 "headed": stream.headed,
                 "last_time_us": stream.last_time_us,

@@ -7,11 +7,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from parsing._columns import Ints, Spans, streams_in
+from parsing._columns import Flags, Ints, Spans, streams_in
 from parsing._frames import Given
 from parsing._headers import HeaderReader, Headers
 from parsing._jit import Kernels
 from parsing._partial import Partials
+from parsing._shapes import shape_of
 from parsing._structured import read_elements, read_structured
 from telemetry import LINES
 
@@ -19,9 +20,9 @@ if TYPE_CHECKING:
     from parsing._parser import Stream
 
 _kernels = Kernels("parsing._kernels")
-
-
 _BODY = LINES.get_field_index("body")
+_MOST_SHAPES = 16  # of a batch
+_FEW = 8  # lines are read one by one
 _COLOURS = r"\x1b\[[0-9;:?]*[A-Za-z]"  # ECMA-48: what a terminal makes of text, none of which is text
 
 
@@ -77,14 +78,46 @@ def _read_objects(reader: HeaderReader, lines: Spans, rows: Ints, observed: Ints
     _kernels.objects(lines.data, lines.begins, lines.ends, rows, maybe)
     if not np.count_nonzero(maybe):
         return rows
-    done = maybe.copy()
-    for place in np.flatnonzero(maybe):
+    done = np.zeros(len(rows), np.bool_)
+    todo = np.flatnonzero(maybe)
+    for _ in range(_MOST_SHAPES):
+        todo = _read_alike(lines, rows, todo, headers, done)
+    for place in todo.tolist():
         done[place] = _read_object(lines.text(int(rows[place])), int(rows[place]), headers)
     headers.settle()
     own = rows[done]
     timed = own[headers.spans("time", own).sizes > 0]
     reader.put_times_of_any_layout(headers, timed, observed)
     return rows[~done]
+
+
+def _read_alike(lines: Spans, rows: Ints, todo: Ints, headers: Headers, done: Flags) -> Ints:
+    """Read, of the places `todo`, all that are of the first one's shape; return those that are not read."""
+    if len(todo) < _FEW:
+        return todo
+    row = int(rows[todo[0]])
+    shape = shape_of(lines.text(row))
+    if shape is None:
+        done[todo[0]] = _read_object(lines.text(row), row, headers)
+        return todo[1:]
+    fit, begins, ends = shape.cut(lines.take(rows[todo]))
+    own, begins, ends = rows[todo[fit]], begins[:, fit], ends[:, fit]
+    for key, field in enumerate(shape.fields):
+        if field is not None:
+            headers.put_places(field, own, begins[key], ends[key])
+    further = [key for key, field in enumerate(shape.fields) if field is None]
+    if further:
+        names = [shape.keys[key] for key in further]
+        texts = [Spans(lines.data, begins[key], ends[key]).column().to_pylist() for key in further]
+        for at, values in zip(own.tolist(), zip(*texts, strict=True), strict=True):
+            headers.extra[at] = dict(zip(names, values, strict=True))
+    headers.matched[own] = done[todo[fit]] = True
+    left = np.ones(len(todo), np.bool_)
+    left[fit] = False
+    if left[0]:
+        done[todo[0]] = _read_object(lines.text(row), row, headers)
+        left[0] = False
+    return todo[left]
 
 
 def _read_object(text: str, row: int, headers: Headers) -> bool:

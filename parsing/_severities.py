@@ -10,8 +10,10 @@ from telemetry import severity_number, syslog_severity_number
 
 _text_kernels = Kernels("parsing._text_kernels")
 _MOST_KNOWN = 64
-# PostgreSQL's word for what is no error, and Redis' marks (debug, verbose, notice, warning).
-_OWN_LEVELS = {"LOG": 9, ".": 5, "-": 9, "*": 10, "#": 13, **{f"DEBUG{n}": 5 for n in range(1, 6)}}
+# PostgreSQL's word for what is no error, Redis' marks (debug, verbose, notice, warning), Apple's words, and the numbers
+# of syslog, which network devices write.
+_OWN_LEVELS = {"LOG": 9, ".": 5, "-": 9, "*": 10, "#": 13, "SUCCESS": 9, "Default": 9, "Fault": 21}
+_OWN_LEVELS |= {f"DEBUG{n}": 5 for n in range(1, 6)} | {str(n): syslog_severity_number(n) for n in range(8)}
 
 
 class Numbers:

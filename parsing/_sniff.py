@@ -6,102 +6,85 @@ columns), not which product wrote them. It looks at one line only, so what it fi
 
 import re
 
+from parsing._header_divided import DIVIDED, divided
 from parsing._header_scan import LEVEL_HERE, LEVEL_TEXT, TRACE, Scan, add_level
-from parsing._header_tail import tail
-from parsing._known import AFTER_TIME, TIMELESS
+from parsing._header_tail import component, tail
+from parsing._header_time import column_starts, find_time, past_columns, starts
+from parsing._known import AFTER_TIME, AROUND_TIME, TIMELESS
 from parsing._layouts import CONTAINER, LEVEL_WORDS, Layout
-from parsing._times import TIME_LAYOUTS, TimeLayout
+from parsing._times import TimeLayout
 
-_TAG = re.compile(r"[^\s:\[\]]+(?: [^\s:\[\]]+){0,3}?\[\d+\](?: ?\([^)]*\))?:|[^\s:\[\]]+(?: [\d.]+)?:(?=\s|$)")
-
+_TAG_WITH_PID = r"[^\s:\[\]]+(?: [^\s:\[\]]+){0,3}?"
+_TAG_ALONE = r"[^\s:\[\]]+(?: [\d.]+)?|[A-Z][a-z]+ [A-Z][a-z]+"
+_TAG = re.compile(rf"{_TAG_WITH_PID}\[\d+\](?: ?\([^)]*\))?:|(?:{_TAG_ALONE}):(?=\s|$)")
+_OF_SYSLOG = re.compile(r"(?:--- )?(?:last )?message repeated|-- MARK --")
 _TAG_PART = (
-    r"(?:(?:(?P<component>[^\s:\[\]]+(?: [^\s:\[\]]+){0,3}?)\[(?P<pid>\d+)\](?: ?\([^)]*\))?"
-    r"|(?P<component2>[^\s:\[\]]+(?: [\d.]+)?)):(?:\s+|$))?"
+    rf"(?:(?:(?P<component>{_TAG_WITH_PID})\[(?P<pid>\d+)\](?: ?\([^)]*\))?"
+    rf"|(?P<component2>{_TAG_ALONE})):(?:\s+|$))?"
 )
 _TRACE_PART = (
     r"(?:(?i:trace_?id)[:=]\s*(?P<trace_id>[0-9a-fA-F]{16,32})\b,?\s*"
     r"(?:(?i:span_?id)[:=]\s*(?P<span_id>[0-9a-fA-F]{16})\b,?)?\s*)?"
 )
-_LEADING_COLUMN = re.compile(r"(?:-|[^a-z\s]+|\S*[\d._:|/]\S*|\|)$")
-_ACCESS = re.compile(r"(\S+) \S+ \S+(?: \S+)? \[(?=\d{1,2}/)")
-_ROLE = re.compile(r"\d+:[XCSM] (?=\d{1,2} [A-Z][a-z]{2} (?:\d{4} )?\d\d:)")
+_LEVEL_FIRST = re.compile(r"\s*[:|-]?\s*(?:\[[^\d\[\]][^\[\]]*\]\s+)?[\[(]?\d")
+_THREAD_FIRST = re.compile(r"\[[^\d\[\]][^\[\]]*\]\s+(?=\d)")
+_NAMED_LATER = re.compile(r"\s*(?:\[[^\[\]]+\]\s+)?[\w$]+(?:\.[\w$]+)+\s*(?:-|:)\s")
 _TAGGED = re.compile(r"\s+(?P<host>[^\s:\[\]]+)\s+(?P<component>[^\s:\[\]=]+)(?:\[(?P<pid>\d+)\])?:(?:\s+|$)")
 _MICROSECONDS = re.compile(r"T[\d:]+\.\d{6}(?:Z|[+-]\d\d:\d\d)$")
+_BARE_5424 = re.compile(r"1 (?=\d{4}-\d\d-\d\dT\S+ \S+ \S+ \S+ \S+ [-\[])")
+_AROUND_TIME = [
+    (known, re.compile(f"{known.before}(?={known.ahead})"), re.compile(known.after)) for known in AROUND_TIME
+]
 _AFTER_TIME = [(shown, regex, re.compile(regex)) for shown, regex in AFTER_TIME]
 _TIMELESS = [(shown, regex, re.compile(regex)) for shown, regex in TIMELESS]
-_MOST_LEADING = 8
-_TIMES = [
-    (re.compile("|".join(layout.regex for layout in some)), [(layout, re.compile(layout.regex)) for layout in some])
-    for some in ([one for one in TIME_LAYOUTS if one.has("d")], [one for one in TIME_LAYOUTS if not one.has("d")])
-]
-"""Those with a date, then those without: one expression that finds any, and one a layout."""
 
 
-def sniff(text: str, leading: bool = True) -> Layout | None:
-    """Return the layout of the header `text` begins with, or None. `leading`: columns may come before the time."""
+def sniff(text: str, leading: bool = True, column: int = 0) -> Layout | None:
+    """Return the layout of the header `text` begins with, or None.
+
+    `leading`: columns may come before the time. `column`: as many do, whatever they look like.
+    """
     text = text[:2000]
     scan = Scan(text)
-    if (access := _ACCESS.match(text)) is not None:
-        return _access(scan, access.end())
+    if (known := _around(text)) is not None:
+        return known
     priority = re.match(r"<\d{1,3}>(?:1 )?", text)
     if priority:
         scan.add("<priority>", r"<(?P<priority>\d{1,3})>(?:1 )?", priority.end())
-    if (klog := re.match(r"([IWEF])(?=(?:\d{4}){1,2} \d\d:)", text)) is not None:
-        scan.add("<level>", "(?P<level>[IWEF])", klog.end(), "level")
-        return _klog(scan)
-    if (role := _ROLE.match(text)) is not None:
-        return _role(scan, role.end())
-    _leading_level(scan)
-    found = _find_time(scan, leading)
-    if found is None:
-        return _timeless(text)
-    return _after_time(scan, found, rfc5424=bool(priority and priority.group().endswith("1 ")))
+    elif bare := _BARE_5424.match(text):
+        scan.add("1 ", "1 ", bare.end())
+    rfc5424 = text[: scan.at].endswith("1 ")
+    if column:
+        found = find_time(scan, [column_starts(scan)[column]], named=True)
+    else:
+        _leading_level(scan)
+        found = find_time(scan, starts(scan) if leading else [scan.at])
+    if found is None and leading:
+        found = find_time(scan, past_columns(text), named=True)
+    return _timeless(text) if found is None else _after_time(scan, found, rfc5424)
+
+
+def _around(text: str) -> Layout | None:
+    """Return the layout of a header of which more is known than its parts say."""
+    for known, before, after in _AROUND_TIME:
+        if (opened := before.match(text)) is None:
+            continue
+        scan = Scan(text)
+        scan.add(known.shown, known.before, opened.end())
+        time = find_time(scan, [scan.at])
+        if time is not None and (closed := after.match(text, scan.at)) is not None:
+            scan.add(known.shown_after, known.after, closed.end())
+            return scan.layout(time)
+    return None
 
 
 def _leading_level(scan: Scan) -> None:
     found = LEVEL_HERE.match(scan.text)
-    if found and re.match(r"\s*[:|-]?\s*[\[(]?\d", scan.text[found.end() :]):
+    if found and _LEVEL_FIRST.match(scan.text, found.end()):
         add_level(scan, found)
         scan.separator()
-
-
-def _find_time(scan: Scan, leading: bool) -> TimeLayout | None:
-    """Move the scan behind the first time, taking columns before it on the way."""
-    starts = [scan.at]
-    if leading:
-        for word in re.finditer(r"\S+\s*", scan.text[scan.at : scan.at + 200]):
-            if len(starts) > _MOST_LEADING or not _LEADING_COLUMN.match(word.group().strip()):
-                break
-            starts.append(scan.at + word.end())
-    for any_of_these, layouts in _TIMES:
-        for count, start in enumerate(starts):
-            opened = re.compile(r"[\[(\"]?").match(scan.text, start)
-            assert opened is not None
-            for layout, regex in layouts if any_of_these.match(scan.text, opened.end()) else ():
-                if count and layout.fields[0][0] == "H":
-                    continue
-                if (found := regex.match(scan.text, opened.end())) is None:
-                    continue
-                if scan.text[found.end() : found.end() + 1].isalnum():
-                    continue
-                _leading_columns(scan, scan.text[scan.at : start].split())
-                part = re.escape(opened.group())
-                scan.pattern += f"{opened.group()}<time:{layout.name}>"
-                scan.regex += rf"{part}(?P<time>{layout.regex})"
-                scan.at = found.end()
-                return layout
-    return None
-
-
-def _leading_columns(scan: Scan, words: list[str]) -> None:
-    for word in words:
-        dotted = re.fullmatch(r"[a-z_]+(?:\.[a-z_]+)+", word)
-        if dotted and "component" not in scan.named:
-            scan.add("<component> ", r"(?P<component>\S+)\s+", scan.at, "component")
-        elif word == "|":
-            scan.add("| ", r"\|\s*", scan.at)
-        else:
-            scan.add("<*> ", r"\S+\s+", scan.at)
+        if thread := _THREAD_FIRST.match(scan.text, scan.at):
+            scan.add("[<thread>] ", r"\[(?P<thread>[^\[\]]*)\]\s+", thread.end(), "thread")
 
 
 def _after_time(scan: Scan, time: TimeLayout, rfc5424: bool) -> Layout:
@@ -116,14 +99,13 @@ def _after_time(scan: Scan, time: TimeLayout, rfc5424: bool) -> Layout:
         scan.at += 1
     if rfc5424:
         return _syslog5424(scan, time)
-    if re.match(r"\s*[|\t]", text[scan.at :]):
-        return _delimited(scan, time)
+    if DIVIDED.match(text, scan.at):
+        divided(scan)
+        return scan.layout(time)
     if re.match(CONTAINER, text[scan.at :]):
         scan.add(" <*> <*> ", CONTAINER, scan.at)
         return scan.layout(time)
-    if time.fields[0][0] == "b" and not time.has("Y") and _syslog(scan):
-        return scan.layout(time)
-    if _known(scan) or (not leading and _tagged(scan)):
+    if _known(scan) or (time.of_syslog and _syslog(scan)) or (not leading and _tagged(scan)):
         return scan.layout(time)
     tail(scan, columnar=leading >= 2)
     _trace(scan)
@@ -158,7 +140,7 @@ def _syslog(scan: Scan) -> bool:
     if host is None or LEVEL_HERE.match(host.group(1)):
         return False
     tag = _TAG.match(scan.text, host.end())
-    if tag is None and not scan.text.startswith(("last message repeated", "message repeated"), host.end()):
+    if tag is None and not _OF_SYSLOG.match(scan.text, host.end()):
         return False
     scan.add(" <host> <component>[<pid>]: ", rf"\s+(?P<host>\S+)\s+{_TAG_PART}", host.end(), "component")
     return True
@@ -178,7 +160,8 @@ def _tagged(scan: Scan) -> bool:
     found = _TAGGED.match(scan.text, scan.at)
     if found is None or scan.named or LEVEL_HERE.match(found.group("host")):
         return False
-    if found.group("pid") is None and not _MICROSECONDS.search(scan.text, 0, scan.at):
+    sure = found.group("pid") is not None or found.group("component") == "kernel"
+    if not (sure or _MICROSECONDS.search(scan.text, 0, scan.at)):
         return False
     scan.add(" <host> <component>[<pid>]: ", _TAGGED.pattern, found.end(), "component")
     return True
@@ -190,58 +173,6 @@ def _syslog5424(scan: Scan, time: TimeLayout) -> Layout:
     regex = "".join(rf"\s+(?:-|(?P<{name}>\S+))" for name in names)
     regex += r"\s+\S+\s+(?:-|(?P<data>(?:\[(?:[^\]\\]|\\.)*\])+))(?:\s+(?:\x{FEFF})?|$)"
     scan.add(" <host> <component> <pid> <*> <data> ", regex, scan.at, "component", "pid")
-    return scan.layout(time)
-
-
-def _access(scan: Scan, end: int) -> Layout | None:
-    scan.add("<client> <*> <*> [", r"(?P<client>\S+) \S+ \S+(?: \S+)? \[", end)
-    time = _find_time(scan, leading=False)
-    if time is None:
-        return None
-    scan.add("] ", r"\]\s*", scan.at + 1)
-    return scan.layout(time)
-
-
-def _klog(scan: Scan) -> Layout | None:
-    time = _find_time(scan, leading=False)
-    if time is None:
-        return None
-    scan.add(" <pid> <component>] ", r"\s+(?P<pid>\d+)\s+(?P<component>[^\]\s]+)\]\s*", scan.at, "component")
-    return scan.layout(time)
-
-
-def _role(scan: Scan, end: int) -> Layout | None:
-    """Take over `pid:role time mark` of Redis."""
-    scan.add("<pid>:<component> ", r"(?P<pid>\d+):(?P<component>[XCSM]) ", end, "pid", "component")
-    time = _find_time(scan, leading=False)
-    if time is None:
-        return None
-    scan.add(" <level> ", r" (?P<level>[.*#-])\s+", scan.at, "level")
-    return scan.layout(time)
-
-
-def _delimited(scan: Scan, time: TimeLayout) -> Layout:
-    """Columns after the time are divided by one character; the message is the first one with a blank, or the last."""
-    text = scan.text
-    mark = text[scan.at :].lstrip(" ")[0]
-    regex_mark = r"\s*\|\s*" if mark == "|" else r"\t"
-    rest = text[scan.at :].lstrip(" ")[1:].split(mark)
-    for field in rest[:-1]:
-        word = field.strip()
-        if " " in word or not word:
-            break
-        scan.pattern += mark
-        scan.regex += regex_mark
-        if "level" not in scan.named and LEVEL_HERE.fullmatch(word):
-            scan.add("<level>", rf"(?P<level>(?i:{LEVEL_WORDS}))", scan.at, "level")
-        elif word.isdigit() and "pid" not in scan.named:
-            scan.add("<pid>", r"(?P<pid>\d+)", scan.at, "pid")
-        elif "component" not in scan.named and not word.isdigit():
-            scan.add("<component>", r"(?P<component>[^|\t]*?)", scan.at, "component")
-        else:
-            scan.add("<*>", r"[^|\t]*?", scan.at)
-    scan.pattern += mark
-    scan.regex += regex_mark
     return scan.layout(time)
 
 
@@ -258,9 +189,12 @@ def _timeless(text: str) -> Layout | None:
         scan.add("<level>:<component>:", part, names.end(), "level", "component")
         return scan.layout(None)
     headed = re.match(rf"(?:{LEVEL_WORDS}|{LEVEL_WORDS.lower()}):\s+\S|\[{LEVEL_TEXT}\]\s", text)
-    if headed and (level := LEVEL_HERE.match(text)) is not None:
+    level = LEVEL_HERE.match(text)
+    if level and (headed or _NAMED_LATER.match(text, level.end())):
         add_level(scan, level)
         scan.separator()
+        if _NAMED_LATER.match(text, scan.at):
+            component(scan, wide=False)
         _trace(scan)
         return scan.layout(None)
     if TRACE.match(text):

@@ -18,10 +18,13 @@ _NAMES = {
     "span_id": ("spanid", "@sp"),
 }
 _FIELD = {name: field for field, names in _NAMES.items() for name in names}
+_MONGODB = {"t": "time", "s": "level", "c": "component", "ctx": "thread", "msg": "message"}  # from 4.4 on
 _SEPARATORS = str.maketrans("", "", "_-.@")
 _PAIR_TEXT = r'([A-Za-z_@][\w.@-]*)=("(?:[^"\\]|\\.)*"|[^\s"]*)(?:\s+|$)'
-_PAIR, _PAIRS = re.compile(_PAIR_TEXT), re.compile(f"(?>{_PAIR_TEXT})+")  # atomic: no way back, so linear
-_MOST_ATTRIBUTES = 64
+AUDIT = ("type=", "node=")
+"""How lines of Linux' audit daemon begin: pairs, but with a header of their own kind."""
+PAIR, PAIRS = re.compile(_PAIR_TEXT), re.compile(f"(?>{_PAIR_TEXT})+")  # atomic: no way back, so linear
+MOST_ATTRIBUTES = 64
 
 
 def read_structured(text: str) -> tuple[dict[str, str], dict[str, str]] | None:
@@ -31,19 +34,22 @@ def read_structured(text: str) -> tuple[dict[str, str], dict[str, str]] | None:
         return None
     fields: dict[str, str] = {}
     attributes: dict[str, str] = {}
+    own = _MONGODB if _MONGODB.keys() <= pairs.keys() else {}
     for name, value in pairs.items():
-        field = _field(name)
+        field = own.get(name) or field_of(name)
+        value = value.get("$date", value) if isinstance(value, dict) else value
         if value is None:
             continue
         if field is not None and field not in fields:
             fields[field] = _text(value)
-        elif len(attributes) < _MOST_ATTRIBUTES:
+        elif len(attributes) < MOST_ATTRIBUTES:
             attributes[name] = _text(value)
     return (fields, attributes) if "message" in fields else None
 
 
 @lru_cache(maxsize=4096)
-def _field(name: str) -> str | None:
+def field_of(name: str) -> str | None:
+    """Return the header field that goes by this name."""
     return _FIELD.get(name.lower()) or _FIELD.get(name.lower().translate(_SEPARATORS))
 
 
@@ -57,7 +63,7 @@ def read_elements(text: str) -> dict[str, str]:
     found: dict[str, str] = {}
     for element, params in _ELEMENT.findall(text):
         for name, value in _PARAM.findall(params):
-            if len(found) < _MOST_ATTRIBUTES:
+            if len(found) < MOST_ATTRIBUTES:
                 found[f"{element}.{name}"] = _ESCAPED.sub(r"\1", value)
     return found
 
@@ -71,9 +77,11 @@ def _json_pairs(text: str) -> dict[str, Any] | None:
 
 
 def _logfmt_pairs(text: str) -> dict[str, Any] | None:
-    if _PAIRS.fullmatch(text) is None:
+    if text.startswith(AUDIT) and " msg=audit(" in text:
         return None
-    pairs = {name: _unquoted(value) if value[:1] == '"' else value for name, value in _PAIR.findall(text)}
+    if PAIRS.fullmatch(text) is None:
+        return None
+    pairs = {name: _unquoted(value) if value[:1] == '"' else value for name, value in PAIR.findall(text)}
     return pairs if len(pairs) >= 3 else None
 
 

@@ -6,6 +6,7 @@ from parsing._jit import compiled, inlined
 from parsing._kernels import DIGIT as _DIGIT
 from parsing._kernels import KIND, same
 from parsing._wide import pointer
+from parsing._zones import ZONES
 
 
 @inlined
@@ -83,15 +84,31 @@ def _blanks_end(data, i, end):  # type: ignore[no-untyped-def]
     return i
 
 
+_ZONE_KEYS = np.array([int.from_bytes(name.encode(), "big") for name in ZONES], np.int64)
+_ZONE_MINUTES = np.array(list(ZONES.values()), np.int64)
+
+
+@inlined
+def _zone_name(data, i, end):  # type: ignore[no-untyped-def]
+    """Return the minutes a zone is ahead of UTC by its name, 0 for one of UTC's, and the place behind it."""
+    key, first = 0, i
+    while i < end and i - first < 4 and 65 <= data[i] <= 90:
+        key = key * 256 + int(data[i])
+        i += 1
+    for k in range(_ZONE_KEYS.size):
+        if _ZONE_KEYS[k] == key:
+            return _ZONE_MINUTES[k], i
+    return np.int64(0), i
+
+
 @inlined
 def _zone(data, i, end):  # type: ignore[no-untyped-def]
-    """Return the minutes a zone is ahead of UTC, and whether there is one."""
-    if i >= end:
-        return 0, False
-    if data[i] == 90 or data[i] == 85 or data[i] == 71:
-        return 0, True
-    if data[i] != 43 and data[i] != 45:
-        return 0, False
+    """Return the minutes a zone is ahead of UTC, whether there is one, and the place behind it."""
+    minutes, first = np.int64(0), i
+    if i < end and 65 <= data[i] <= 90:
+        minutes, i = _zone_name(data, i, end)
+    if i >= end or (data[i] != 43 and data[i] != 45):
+        return minutes, i > first, i
     sign = 1 if data[i] == 43 else -1
     value, digits = 0, 0
     i += 1
@@ -104,7 +121,7 @@ def _zone(data, i, end):  # type: ignore[no-untyped-def]
         i += 1
     if digits == 2:
         value *= 100
-    return sign * (value // 100 * 60 + value % 100), True
+    return np.int64(sign * (value // 100 * 60 + value % 100)), True, i
 
 
 @inlined
@@ -138,7 +155,8 @@ def _in_range(values):  # type: ignore[no-untyped-def]
 def parse_times(data, begins, ends, fields, widths, years, days, out, zoned):  # type: ignore[no-untyped-def]
     """Read times of one layout into microseconds since the epoch, as if UTC unless a zone is written.
 
-    `fields` holds the letters of strftime in order (Y m d H M S f b y p z s), `widths` the most digits each takes.
+    `fields` holds the letters of strftime in order (Y m d H M S f b y p z s), w for a word that is passed over;
+    `widths` the most digits each takes.
     `years`, `days` (days since the epoch) stand in for an absent year or date. out is int64 min where invalid.
     A time that begins as the one before it, up to the second, is read from there.
     """
@@ -163,19 +181,25 @@ def parse_times(data, begins, ends, fields, widths, years, days, out, zoned):  #
                 kept[:] = values
             f += 1
             if letter == 122:  # z
-                zone, zoned[row] = _zone(text, _blanks_end(text, i, end), end)
+                zone, zoned[row], i = _zone(text, _blanks_end(text, i, end), end)
                 continue
-            if letter == 112:  # p
+            if letter == 112:  # p is optional
+                half = _blanks_end(text, i, end)
+                if half + 1 < end and (text[half + 1] | 32) == 109 and (text[half] | 32) in (97, 112):
+                    values[_HOUR] = values[_HOUR] % 12 + (12 if (text[half] | 32) == 112 else 0)
+                    i = half + 2
+                continue
+            if letter == 119:  # w
                 i = _blanks_end(text, i, end)
-                if i < end:
-                    values[_HOUR] = values[_HOUR] % 12 + (12 if (text[i] | 32) == 112 else 0)
+                while i < end and text[i] != 32:
+                    i += 1
                 continue
             if letter == 98:  # b
                 values[_MONTH], i = _month_at(text, i, end)
                 good = good and values[_MONTH] > 0
                 continue
             mark = text[i] if i < end else 0
-            if letter == 102 and mark != 46 and mark != 44 and mark != 58:
+            if letter == 102 and mark != 46 and mark != 44 and mark != 58 and KIND[mark] != _DIGIT:
                 continue  # f is optional
             while i < end and KIND[text[i]] != _DIGIT:
                 i += 1
@@ -187,7 +211,8 @@ def parse_times(data, begins, ends, fields, widths, years, days, out, zoned):  #
             if letter == 115:  # s
                 epoch, zoned[row] = value, True
             else:
-                values[_PLACE[letter]] = value + (0 if letter != 121 else 2000 if value < 70 else 1900)
+                short = letter == 121 or (letter == 89 and digits == 2)
+                values[_PLACE[letter]] = value + (0 if not short else 2000 if value < 70 else 1900)
         if epoch >= 0:
             out[row] = _since_epoch(epoch, micro) if good else _INVALID
             continue

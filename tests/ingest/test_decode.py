@@ -198,6 +198,11 @@ def test_json_logs_of_common_loggers(tmp_path):
             ("gelf", "err", 17, None),
         ),
         (
+            {"t": {"$date": "2026-01-01T00:00:05.000+00:00"}, "s": "W", "c": "STORAGE", "id": 22944, "ctx": "conn12",
+             "msg": "mongodb", "attr": {"ms": 12}},
+            ("mongodb", "W", 13, "STORAGE"),
+        ),
+        (
             {"severity": "NOTICE", "timestamp": {"seconds": 1767225605, "nanos": 0}, "message": "google"},
             ("google", "NOTICE", 10, None),
         ),

@@ -133,7 +133,7 @@ CASES = {
     ),
     "numbers in brackets without blanks": (
         "[2026-01-05 08:00:00.123][17][warning][main] [source/server.cc:252] slow",
-        {"level": "warning", "pid": "17", "message": "[main] [source/server.cc:252] slow"},
+        {"level": "warning", "pid": "17", "component": "main", "message": "[source/server.cc:252] slow"},
     ),
     "spring boot 3": (
         "2026-01-05T08:00:00.123Z  INFO 1 --- [app] [main] c.e.App : Started App",

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import re2
+from header_files import FILES
 from header_lines import CASES
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -12,8 +13,9 @@ from parsing._program import program
 from parsing._sniff import sniff
 from parsing._vm import take_headers
 
-LINES = [line for line, _ in CASES.values()]
-LAYOUTS = [layout.regex for line in LINES if (layout := sniff(line)) is not None]
+LINES = [line for line, _ in CASES.values()] + [lines[-1][0] for lines in FILES.values()]
+FITTING = [(layout.regex, line) for line in LINES if (layout := sniff(line)) is not None]
+LAYOUTS = [regex for regex, _ in FITTING]
 FORMATS = [*NAMED_FORMATS, "<component>/<level> at <date> <time>: <message>", "<*> [<thread>] <message>"]
 REGEXES = LAYOUTS + [pattern_layout(one).regex for one in FORMATS]
 SMALL = [
@@ -86,8 +88,9 @@ def test_small_expressions(regex: str, text: str) -> None:
 
 
 def test_every_layout_fits_its_line() -> None:
-    for regex, line in zip(LAYOUTS, LINES, strict=True):
+    for regex, line in FITTING:
         assert matched(regex, line) is not None
+        assert len(program(regex).groups) == len(set(program(regex).groups))
 
 
 @pytest.mark.parametrize("regex", ["(?=a)b", "(?:a*)*b", "(a", "[é]"])
