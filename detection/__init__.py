@@ -9,6 +9,7 @@ Scores are decades of improbability (-log10 p) as learned by the series so far; 
 from detection._detector import Detector
 from detection._incidents import IncidentBook, IncidentUpdate, Outcome
 from detection._offline import DETECT_THRESHOLD, DETECTED, score_matrix, score_series
+from detection._pattern import load_models
 from detection._scorer import MetricScorer
 from detection._scores import WARM_UP, Scores
 from detection._sessions import METHODS as SESSION_METHODS
@@ -29,6 +30,7 @@ __all__ = [
     "Outcome",
     "Scores",
     "SessionScores",
+    "load_models",
     "score_matrix",
     "score_series",
     "score_sessions",

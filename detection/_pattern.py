@@ -25,6 +25,13 @@ _LEAST = 100  # vectors before the first fit
 _NEIGHBOURS = 5
 
 
+def load_models() -> Any:
+    """Load what models are made of, a hundred megabytes, and return PyOD's k-nearest-neighbour model."""
+    from pyod.models.knn import KNN
+
+    return KNN
+
+
 class PatternSignals:
     """Feature history of every service and the model over all of them."""
 
@@ -64,9 +71,7 @@ class PatternSignals:
             self._fit()
 
     def _fit(self) -> None:
-        from pyod.models.knn import KNN
-
-        self._model = KNN(n_neighbors=_NEIGHBOURS, method="mean").fit(self._training)
+        self._model = load_models()(n_neighbors=_NEIGHBOURS, method="mean").fit(self._training)
 
     def _score(self, rows: np.ndarray, vectors: np.ndarray) -> Signals:
         order = np.argsort(rows)

@@ -107,7 +107,11 @@ class CorrelatorThread:
         return limit is None or (position is not None and limit - position < self._width)
 
     def _run(self) -> None:
+        from detection import load_models
+
         try:
+            if not self._quit.wait(_TURN_S):
+                load_models()  # now, not hours later: from then on a process takes what memory it will take
             while not self._quit.wait(_TURN_S):
                 self._turn(final=False)
         except FaultlineError as error:

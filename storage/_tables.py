@@ -315,17 +315,20 @@ class Handle:
         from deltalake.exceptions import TableNotFoundError
 
         try:
-            with store_errors(f"open the table {self.path}"):
-                table = self._location.table(self.name)
+            table = self._loaded()
         except StoreError as error:
             if isinstance(error.__cause__, TableNotFoundError):
                 raise StoreError(f"no table at {self.path}: is this the folder of a Faultline store?") from error
-            raise
+            table = self._loaded()  # who was stopped for minutes finds the log cut that was being read
         # A table that asks more of its writers than ours do is delta-rs' business.
         plain = self._location.is_local and table.protocol().min_writer_version <= _WRITER_VERSION
         self._tail = Tail(self.path, self.name, table.version()) if plain else None
         self._files = self._extra = None
         return self._taken(table)
+
+    def _loaded(self) -> "DeltaTable":
+        with store_errors(f"open the table {self.path}"):
+            return self._location.table(self.name)
 
     def _taken(self, table: "DeltaTable") -> "DeltaTable":
         self._table, self._opened_at, self._opened_time = table, table.version(), time.monotonic()
