@@ -131,6 +131,8 @@ class KafkaPython:
             **_with_token(wanted.options),
         }
         self._consumer = KafkaConsumer(**config, partition_assignment_strategy=strategy)
+        if wanted.group:
+            _finish_joins(self._consumer._coordinator)
         self._max_batch = wanted.max_batch
         self._placed: defaultdict[Where, int] = defaultdict(int)
         self._waiting: deque[tuple[Where, Any]] = deque()  # what came and is not handed out
@@ -248,6 +250,17 @@ class KafkaPython:
         """Leave the group and disconnect; what is broken already may stay so."""
         with suppress(Exception):
             self._consumer.close(autocommit=False, timeout_ms=1000)
+
+
+def _finish_joins(coordinator: Any) -> None:
+    """Have a group's member see a join through that took longer than the poll in which it began.
+
+    The library goes on with such a join as long as it says that one is needed. One that began because partitions were
+    added is needed no more once they are shared out, which is before the member hears of its part: it then would never
+    hear of it, send no heartbeats, and be put out of the group.
+    """
+    needed = coordinator.need_rejoin
+    coordinator.need_rejoin = lambda: coordinator._join_task is not None or needed()
 
 
 def _with_token(options: Mapping[str, Any]) -> dict[str, Any]:

@@ -328,3 +328,19 @@ def test_gaps_of_a_compacted_topic_are_no_loss(kafka_broker, client):
     assert rows(found, "dead_letters") == []
     assert bodies(found)[-1] == "v39"
     assert max(batch.next for batch in found) == 40
+
+
+def test_partitions_that_are_added_are_read_however_short_the_polls(kafka_broker, topic):
+    from kafka import KafkaAdminClient
+
+    produce(kafka_broker, topic, [b"before"])
+    group = f"g-{topic}"
+    with contextlib.closing(KafkaSource(kafka_broker.bootstrap, [topic], group=group, client="kafka-python")) as source:
+        poll_until(source, bodies)
+        with contextlib.closing(KafkaAdminClient(bootstrap_servers=kafka_broker.bootstrap)) as admin:
+            admin.create_partitions({topic: 4})
+        deadline = time.monotonic() + 30
+        while len(source.partitions()) < 4:
+            assert time.monotonic() < deadline, source.partitions()
+            source.seek({})
+            source.poll(0.0, {})
