@@ -189,29 +189,30 @@ class KafkaSource:
             time.sleep(min(timeout_s, max(0.0, self._retry_at - time.monotonic())))
             return []
         client = self._client
+        found: list[Batch] = []
         try:
             client = client or self._connect()
-            found = self._turn(client, timeout_s)
+            self._turn(client, timeout_s, found)
         except Exception as error:
             if not isinstance(error, _errors(client)):
                 raise
             self._fail(error)
-            return []
-        self._backoff_s = _BACKOFF_S[0]
-        return found
+        else:
+            self._backoff_s = _BACKOFF_S[0]
+        return found  # also after a failure: what came before it will not come again
 
-    def _turn(self, client: Client, timeout_s: float) -> list[Batch]:
-        found = self._place(client)
+    def _turn(self, client: Client, timeout_s: float, found: list[Batch]) -> None:
+        """Do a poll's work, adding to `found`, which is right at any moment: whatever is called may raise."""
+        self._place(client, found)
         self._show_lag(client)
         wait_s = timeout_s if client.joined else min(timeout_s, _JOINING_S)
-        found += self._batches(client, client.poll(0.0 if found else wait_s, _BYTES))
+        self._take(client, client.poll(0.0 if found else wait_s, _BYTES), found)
         self._adopt(client)
-        found += self._ends(client)
+        self._end(client, found)
         self._look_at_ends(client)
-        return found
 
-    def _batches(self, client: Client, polled: Mapping[Where, Sequence[Messages]]) -> list[Batch]:
-        found: list[Batch] = []
+    def _take(self, client: Client, polled: Mapping[Where, Sequence[Messages]], found: list[Batch]) -> None:
+        """Add what was polled as batches."""
         for where, parts in polled.items():
             held, topic = self._assigned.get(where), client.topic(where[0])
             if held is None or held.next is None or held.wanted is not None or topic is None:
@@ -225,7 +226,6 @@ class KafkaSource:
                 for batch in batches(known, rest, held.next) if len(rest) else ():
                     held.next = batch.next
                     found.append(batch)
-        return found
 
     def _adopt(self, client: Client) -> None:
         """Take note of partitions that came or went, and of topics that were made anew."""
@@ -253,12 +253,11 @@ class KafkaSource:
             if (topic := client.topic(name)) is not None:
                 yield from (_app_id(topic[0], name, number) for number in range(topic[1]))
 
-    def _place(self, client: Client) -> list[Batch]:
-        """Move to the wanted positions; return dead letters of what is lost. Raises PositionLost."""
+    def _place(self, client: Client, found: list[Batch]) -> None:
+        """Move to the wanted positions; add dead letters of what is lost. Raises PositionLost."""
         here = client.assigned() if client.joined else ()
         waiting = [where for where, held in self._assigned.items() if held.wanted is not None and where in here]
         bounds = client.bounds(waiting) if waiting else {}
-        found = []
         for where in waiting:
             held, (begin, end) = self._assigned[where], bounds[where]
             wanted = held.wanted or 0
@@ -271,20 +270,17 @@ class KafkaSource:
                 held.next = begin
             if self._once and held.end is None:
                 held.end = end
-        return found
 
-    def _ends(self, client: Client) -> list[Batch]:
-        """Return a closing batch for each partition that has reached the end of a bounded run."""
-        found = []
+    def _end(self, client: Client, found: list[Batch]) -> None:
+        """Add a closing batch for each partition that has reached the end of a bounded run."""
         for where, held in self._assigned.items():
             if held.end is None or held.next is None or held.closed or held.wanted is not None:
                 continue
             # the consumer is past transaction markers, which are never handed out
             if max(held.next, client.reached(where) or 0) >= held.end:
                 start, held.next, held.closed = held.next, max(held.next, held.end), True
-                client.hold(where)
                 found.append(Batch(held.partition, start, held.next, 0, closed=True))
-        return found
+                client.hold(where)
 
     def _look_at_ends(self, client: Client) -> None:
         drained = set()

@@ -278,6 +278,34 @@ def test_an_error_out_of_the_library_is_survived(kafka_broker, topic, monkeypatc
         assert bodies(found) == ["one", "two"]
 
 
+def test_what_was_taken_before_a_failure_is_neither_lost_nor_doubled(kafka_broker, topic, monkeypatch):
+    from kafka.errors import KafkaError
+
+    from ingest._kafka_client import KafkaPython
+
+    poll, end, taken = KafkaPython.poll, KafkaPython.end, []
+
+    def noting(client, *arguments):
+        polled = poll(client, *arguments)
+        taken.extend(polled)
+        return polled
+
+    def failing(client, where):
+        if taken:
+            taken.clear()
+            raise KafkaError("boom")
+        return end(client, where)
+
+    monkeypatch.setattr(KafkaPython, "poll", noting)
+    monkeypatch.setattr(KafkaPython, "end", failing)
+    with contextlib.closing(KafkaSource(kafka_broker.bootstrap, [topic], group=f"g-{topic}")) as source:
+        produce(kafka_broker, topic, [b"one", b"two"])
+        found = poll_until(source, lambda batches: len(bodies(batches)) >= 2, seconds=20)
+        produce(kafka_broker, topic, [b"three"])
+        found += poll_until(source, bodies, found, seconds=20)
+        assert bodies(found) == ["one", "two", "three"]
+
+
 def test_nothing_to_read_from_is_one_line(kafka_broker):
     with pytest.raises(SourceError, match="no topic nowhere to read"):
         bounded(kafka_broker, "nowhere")
