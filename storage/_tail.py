@@ -61,11 +61,19 @@ class Tail:
             while not _linked(staged, self._file(self.version + 1)):
                 self._pass_rival(positions)
         # Who is stopped here for minutes may find the next version free because the log was cut. Entries go only after
-        # a checkpoint that covers them, so then there is one, and the entry just made is part of nothing.
-        if self.checkpointed() > self.version:
+        # a checkpoint that covers them, so then there is one, and the entry just made is part of nothing. But it may
+        # also be a checkpoint made since, of this entry too: then it is what it is, and its name must not come free.
+        if self.checkpointed() > self.version and not self._holds(positions):
             self._file(self.version + 1).unlink()
             raise CommitFailedError(_CUT)
         self._pass(actions)
+
+    def _holds(self, positions: Mapping[str, int]) -> bool:
+        """Return whether the table, opened afresh, has app ids at these positions."""
+        from deltalake import DeltaTable
+
+        table = DeltaTable(str(self._log.parent))
+        return all(table.transaction_version(app_id) == position for app_id, position in positions.items())
 
     def _pass_rival(self, positions: Mapping[str, int]) -> None:
         from deltalake.exceptions import CommitFailedError

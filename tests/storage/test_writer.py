@@ -11,7 +11,7 @@ import storage_worker as worker
 from deltalake import TableFeatures
 
 import telemetry
-from storage import CORRELATOR, Move, Reader, Snapshot, Store, Writer, _tables
+from storage import CORRELATOR, Move, Reader, Snapshot, Store, Writer, _tables, _tail
 from storage._tables import Handle
 from telemetry import Fenced, Partition, StoreError
 
@@ -129,6 +129,26 @@ def test_a_log_that_was_cut_between_check_and_commit_fences(
     worker.restored(stopped, partition)
     commit_logs(stopped, partition, 0, 3)
     assert len(offsets(reader)) == len(before) + 3
+
+
+def test_a_checkpoint_of_an_entry_just_made_does_not_undo_it(
+    store: Store, partition: Partition, reader: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever stood still at an older version would find its name free, and take it."""
+    writer, linked = store.writer(), _tail._linked
+    worker.restored(writer, partition)
+
+    def with_checkpoint(staged: Path, path: Path) -> bool:
+        done = linked(staged, path)
+        Handle(store.location, "logs").checkpoint()
+        return done
+
+    with monkeypatch.context() as patch:
+        patch.setattr(_tail, "_linked", with_checkpoint)
+        commit_logs(writer, partition, 0, 3)
+    assert (store.location.folder / "logs" / "_delta_log" / f"{1:020d}.json").exists()
+    commit_logs(writer, partition, 3, 6)
+    assert offsets(reader) == [n for n in range(6) if worker.kind(n) == "logs"]
 
 
 def test_commits_leave_nothing_but_entries_in_the_log(
