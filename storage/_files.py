@@ -30,6 +30,8 @@ _ANY = int(np.iinfo(np.int64).max)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 DISTINCT = ("time", "observed_time", "offset", "line", "body", "params.list.element", "trace_id", "span_id", "value")
 """Columns in which values hardly repeat: a dictionary of them is built for nothing."""
+ROW_GROUP = 32_768
+"""Rows of a row group of an appended file, the most a query for the latest rows decodes for nothing."""
 
 
 @dataclass(frozen=True)
@@ -117,14 +119,15 @@ def added(table: str, action: dict[str, Any]) -> DataFile:
 
 
 def written(path: str, table: str, rows: pa.Table) -> NewFile:
-    """Write rows as they are into a new file of a table on a local disk."""
+    """Write rows, in the order of `_latest_first`, into a new file of a table on a local disk."""
     import pyarrow.compute as pc
     import pyarrow.parquet as pq
 
     name, stated = f"part-{uuid4()}.parquet", _stated(table)
     pq.write_table(
-        rows,
+        _latest_first(rows),
         f"{path}/{name}",
+        row_group_size=ROW_GROUP,
         compression="zstd",
         compression_level=1,
         use_dictionary=[leaf for field in rows.schema for leaf in _leaves(field) if leaf not in DISTINCT],
@@ -134,6 +137,15 @@ def written(path: str, table: str, rows: pa.Table) -> NewFile:
     limits = {column: pc.min_max(rows[column]).as_py() for column in stated}
     lows, highs = ({column: found[side] for column, found in limits.items()} for side in ("min", "max"))
     return NewFile(name, os.path.getsize(f"{path}/{name}"), _stats(len(rows), lows, highs))
+
+
+def _latest_first(rows: pa.Table) -> pa.Table:
+    """Return the rows, which come as they happened or nearly so, with those of the last row group before the others.
+
+    DuckDB reads row groups in their order and skips what is older than the latest rows it has found.
+    """
+    ends = range(len(rows), 0, -ROW_GROUP)
+    return pa.concat_tables(rows.slice(max(end - ROW_GROUP, 0), min(end, ROW_GROUP)) for end in ends) if ends else rows
 
 
 def _leaves(field: pa.Field) -> list[str]:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 import telemetry
-from storage._files import DISTINCT, TIME_COLUMNS, Files, NewFile, written
+from storage._files import DISTINCT, ROW_GROUP, TIME_COLUMNS, Files, NewFile, written
 from storage._location import Location
 from storage._tail import CannotFollow, Tail
 from telemetry import StoreError, StoreFull
@@ -124,7 +124,9 @@ def _writer_properties() -> "WriterProperties":
     from deltalake import ColumnProperties, WriterProperties
 
     plain = dict.fromkeys(DISTINCT, ColumnProperties(dictionary_enabled=False))
-    return WriterProperties(compression="ZSTD", compression_level=1, column_properties=plain)
+    return WriterProperties(
+        compression="ZSTD", compression_level=1, max_row_group_size=ROW_GROUP, column_properties=plain
+    )
 
 
 class Handle:

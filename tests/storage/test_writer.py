@@ -1,5 +1,6 @@
 """What a commit takes, what it drops, and how it notices that another writer owns the partition now."""
 
+import itertools
 import os
 import time
 from pathlib import Path
@@ -12,6 +13,7 @@ from deltalake import TableFeatures
 
 import telemetry
 from storage import CORRELATOR, Move, Reader, Snapshot, Store, Writer, _tables, _tail
+from storage._files import ROW_GROUP
 from storage._tables import Handle
 from telemetry import Fenced, Partition, StoreError
 
@@ -262,6 +264,22 @@ def test_rows_are_cast_and_stay_in_order(store: Store, partition: Partition) -> 
     store.writer().commit({"metrics": nullable}, [Move.of(partition, 0, 60)])
     (file,) = Handle(store.location, "metrics").files().paths
     assert pq.read_table(file)["offset"].to_pylist() == rows["offset"].to_pylist()
+
+
+def test_row_groups_of_a_large_commit_lie_latest_first(store: Store, partition: Partition, reader: Reader) -> None:
+    count = 2 * ROW_GROUP + 5
+    one = worker.rows("logs", 0, 1, partition)
+    numbers = pa.array(range(count), pa.int64())
+    rows = one.take(pa.array([0] * count)).set_column(
+        one.schema.get_field_index("offset"), one.schema.field("offset"), numbers
+    )
+    store.writer().commit({"logs": rows}, [Move.of(partition, 0, count)])
+    (path,) = Handle(store.location, "logs").files().paths
+    stored = pq.ParquetFile(path)
+    groups = [stored.read_row_group(n, ["offset"])["offset"].to_pylist() for n in range(stored.num_row_groups)]
+    ends = [count, count - ROW_GROUP, count - 2 * ROW_GROUP, 0]
+    assert groups == [list(range(first, last)) for last, first in itertools.pairwise(ends)]
+    assert offsets(reader) == numbers.to_pylist()
 
 
 def test_creating_a_store_twice_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
