@@ -4,7 +4,7 @@ A corpus that repeats its lines flatters whoever remembers lines. Here every run
 characters of the same kind, so that hardly two lines are equal while their templates stay what they were.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import cycle, islice
 
@@ -100,7 +100,7 @@ def table_of(lines: Sequence[str], first: int) -> pa.Table:
     return pa.table([columns.get(f.name, pa.nulls(n, f.type)) for f in LINES], schema=LINES)
 
 
-def with_headers(lines: Sequence[str], step_ms: int = 5) -> Iterator[str]:
+def with_headers(lines: Iterable[str], step_ms: int = 5) -> Iterator[str]:
     """Yield the lines behind a header: a time that rises by `step_ms`, a level and a component."""
     for number, line in enumerate(lines):
         time = _BEGAN + timedelta(milliseconds=step_ms * number)

@@ -82,6 +82,12 @@ class Worker:
         fields = Path(f"/proc/{self._process.pid}/stat").read_text("ascii").rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
+    def memory_mib(self) -> tuple[float, float]:
+        """Return the resident memory of the process, and the part of it that no file is behind."""
+        status = Path(f"/proc/{self._process.pid}/status").read_text("ascii").splitlines()
+        found = dict(line.split(":", 1) for line in status)
+        return int(found["VmRSS"].split()[0]) / 1024, int(found["RssAnon"].split()[0]) / 1024
+
     def kill(self) -> None:
         """Kill it without notice."""
         self._process.send_signal(signal.SIGKILL)
