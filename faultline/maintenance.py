@@ -21,6 +21,9 @@ log = structlog.get_logger()
 
 _CLEAN_S = 600.0
 """Seconds between deletions of what is out of use: each lists the store."""
+_FIRST_CLEAN_S = 60.0
+_FIRST_TURN = 1 / 3
+"""Part of an interval until the first turn. Workers that are killed young, again and again, must get to theirs too."""
 
 
 class MaintenanceThread:
@@ -31,7 +34,7 @@ class MaintenanceThread:
         self._interval = settings.maintenance.interval_s
         self._retention = settings.retention.rule()
         self._quit = threading.Event()
-        self._cleaned_at = time.monotonic()
+        self._cleaned_at = time.monotonic() - _CLEAN_S + _FIRST_CLEAN_S
         self._thread = threading.Thread(target=self._run, name="maintenance", daemon=True)
 
     def start(self) -> None:
@@ -46,8 +49,10 @@ class MaintenanceThread:
             self._thread.join()
 
     def _run(self) -> None:
-        while not self._quit.wait(self._interval):
+        wait = self._interval * _FIRST_TURN
+        while not self._quit.wait(wait):
             self._turn()
+            wait = self._interval
 
     def _turn(self) -> None:
         from storage import maintain
