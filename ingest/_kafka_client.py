@@ -140,6 +140,7 @@ class KafkaPython:
         if wanted.group:
             self._consumer.subscribe(wanted.topics, listener=Listener())
             return
+        self.topics()  # or the next line would ask for them, after the pause
         found = [TopicPartition(t, p) for t in wanted.topics for p in self._consumer.partitions_for_topic(t) or ()]
         self._consumer.assign(found)
         self._keep_still(found)

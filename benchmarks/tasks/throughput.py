@@ -128,10 +128,12 @@ def _pipeline_files(plan: Plan) -> dict[str, Any]:
 
 
 def _run(source: Callable[[], "Source"], folder: Path, lines: int) -> dict[str, Any]:
+    from detection import load_models
     from faultline.pipeline import run_pipeline
     from faultline.settings import Settings
     from storage import Store
 
+    load_models()  # a run loads them as it begins, and this one ends seconds later
     settings = Settings(store=str(folder / "store"))
     settings.parser()
     store = Store.open(folder / "store")
