@@ -218,17 +218,39 @@ def insert_all(keys, slots, new_keys):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def assign(data, begins, ends, row, keys, slots, slot_cluster, last_used, clock, cluster_template, out, unseen):  # type: ignore[no-untyped-def]
-    """Give rows from `row` on their template until a shape is unseen; return that row (its key in unseen[0]) or n."""
+def assign(data, begins, ends, keys, slots, slot_cluster, last_used, clock, cluster_template, out):  # type: ignore[no-untyped-def]
+    """Give rows their template until a shape is unseen; return that row, or how many rows there are."""
     n, size, text = begins.size, data.size, pointer(data)
+    known, places, mask = pointer(keys), pointer(slots), np.uint64(keys.size - 1)
+    for row in range(n):
+        slot = _find(known, places, mask, fingerprint(text, size, begins[row], ends[row]))
+        if slot < 0:
+            return row
+        last_used[slot] = clock + row
+        out[row] = cluster_template[slot_cluster[slot]]
+    return n
+
+
+@compiled
+def place(data, begins, ends, row, keys, slots, slot_key, last_used, clock, count, room, out, unseen):  # type: ignore[no-untyped-def]
+    """Give rows from `row` on the slot of their shape, and unseen shapes the next slots, while there is room.
+
+    Return the row it stopped at and how many slots there are; `unseen` gets the first row of each new one.
+    """
+    n, size, text, first = begins.size, data.size, pointer(data), count
     known, places, mask = pointer(keys), pointer(slots), np.uint64(keys.size - 1)
     while row < n:
         key = fingerprint(text, size, begins[row], ends[row])
         slot = _find(known, places, mask, key)
         if slot < 0:
-            unseen[0] = key
-            return row
+            if count >= room:
+                break
+            slot = count
+            insert(keys, slots, key, slot)
+            slot_key[slot] = key
+            unseen[slot - first] = row
+            count += 1
         last_used[slot] = clock + row
-        out[row] = cluster_template[slot_cluster[slot]]
+        out[row] = slot
         row += 1
-    return n
+    return row, count

@@ -26,6 +26,7 @@ def fit_column(messages: Spans, texts: Sequence[str], template: Ints) -> tuple[p
     used, place = distinct(template)
     templates = Templates()
     number = np.array([templates.add(texts[int(one)]) for one in used], np.int64)[place]
+    templates.lay_out()
     captures = Captures.of(templates.wild[number])
     captures.find(messages, templates, number, EVERY)
     return captures.column(messages.data), captures.fits
@@ -73,6 +74,7 @@ def fit_one(template: str, text: str) -> list[str] | None:
     """Return what each wildcard of `template` stands for in `text`, None if it does not fit."""
     templates, data = Templates(), np.frombuffer(text.encode(), np.uint8)
     number = np.array([templates.add(template)])
+    templates.lay_out()
     captures = Captures.of(templates.wild[number])
     whole = Spans(data, np.array([0]), np.array([len(data)]))
     if not captures.find(whole, templates, number, EVERY):

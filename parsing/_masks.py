@@ -12,6 +12,7 @@ _JOINED = r"A-Za-z0-9_\-/$%*+\\~^\u0080-\U0010ffff"  # and full stops
 # What stands in quotes, if it is nothing but words, is one.
 _PHRASE = r"(?:(?<=^[\"'`])|(?<=[^A-Za-z0-9][\"'`]))[A-Za-z_-]+(?: [A-Za-z_-]+)+(?=[\"'`](?![A-Za-z0-9]))"
 _TOKEN = re.compile(rf"<\*>|{_PHRASE}|[{_JOINED}.]+|[\t-\r ]+|[^A-Za-z0-9\t-\r ]")
+_WORDS = re.compile(r"[A-Za-z ]+")  # all there is in most messages that never repeat
 _TOKEN_CAP = 512
 NAMING = frozenset({"user", "User", "username", "host", "hostname", "uid", "gid", "pid"})
 """Kinds of things whose name follows."""
@@ -102,6 +103,10 @@ def tokenise(message: str, masks: Sequence["re2._Regexp"] = ()) -> list[str]:
     """
     for pattern in masks:
         message = pattern.sub(WILDCARD, message)
+    if _WORDS.fullmatch(message) and "  " not in message:
+        words = message.split(" ")
+        if all(words) and len(words) <= _TOKEN_CAP // 2 and list(map(_masked, words)) == words:
+            return _with_blanks(words)
     digits = _DIGITS.search(message) is not None
     for mark, mask, instead in _TEXT_MASKS if digits else _TEXT_MASKS_WITHOUT_DIGITS:
         if mark in message:
@@ -116,6 +121,12 @@ def tokenise(message: str, masks: Sequence["re2._Regexp"] = ()) -> list[str]:
     elif masked == tokens and WILDCARD not in message and message.strip(" ") == message:
         return _without_full_stops(tokens) if "." in message else tokens
     return _collapse("".join(masked).strip(" "))
+
+
+def _with_blanks(words: Sequence[str]) -> list[str]:
+    tokens = [" "] * (2 * len(words) - 1)
+    tokens[::2] = words
+    return tokens
 
 
 def _without_full_stops(tokens: Sequence[str]) -> list[str]:

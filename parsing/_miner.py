@@ -76,24 +76,40 @@ class Miner:
         """Return each message's template, as a number in `templates`, and the changes on the way, in order."""
         self._tidy()
         out = np.empty(len(messages), np.int64)
-        unseen = np.zeros(1, np.uint64)
-        changes: list[Change] = []
-        row = 0
-        while True:
-            row = _fingerprint.assign(
-                messages.data, messages.begins, messages.ends, row, self._keys, self._slots, self._slot_cluster,
-                self._last_used, self._clock, self._cluster_template, out, unseen,
-            )  # fmt: skip
-            if row >= len(messages):
-                break
-            changes += self._learn(unseen[0], messages.text(row), row)
+        row = _fingerprint.assign(
+            messages.data, messages.begins, messages.ends, self._keys, self._slots, self._slot_cluster, self._last_used,
+            self._clock, self._cluster_template, out,
+        )  # fmt: skip
+        changes = self._learn(messages, row, out) if row < len(messages) else []
         self._clock += len(messages)
         return out, changes
 
-    def _learn(self, key: np.uint64, text: str, row: int) -> list[Change]:
-        cluster, updates = self._engine.learn(tokenise(text, self._masks))
-        self.overflowing |= cluster == OVERFLOW
-        changes = [self._set_template(number, template, row) for number, template in updates]
+    def _learn(self, messages: Spans, row: int, out: Ints) -> list[Change]:
+        """Give the rows from `row` on their templates; the shape of that row is unseen. Return the changes."""
+        changes: list[Change] = []
+        unseen = np.empty(len(messages) - row, np.int64)
+        while row < len(messages):
+            room, begin, known = self._make_room(), row, self._count
+            row, self._count = _fingerprint.place(
+                messages.data, messages.begins, messages.ends, row, self._keys, self._slots, self._slot_key,
+                self._last_used, self._clock, known, room, out, unseen,
+            )  # fmt: skip
+            for slot, at in enumerate(unseen[: self._count - known].tolist(), known):
+                cluster, updates = self._engine.learn(tokenise(messages.text(at), self._masks))
+                self._slot_cluster[slot] = cluster
+                self.overflowing |= cluster == OVERFLOW
+                if changed := self._changed(updates, at):
+                    self._name(out, begin, at)  # by the templates as they were
+                    begin = at
+                    changes += changed
+                for number, template in updates:
+                    self._set_template(number, template)
+            self._name(out, begin, row)
+        self.templates.lay_out()
+        return changes
+
+    def _make_room(self) -> int:
+        """Make room for one more shape at least; return how many there may be before there is none."""
         if self._count >= self._max_fingerprints:
             self._forget()
         if self._count == len(self._slot_key):
@@ -101,26 +117,28 @@ class Miner:
                 np.concatenate([one, np.zeros_like(one)])
                 for one in (self._slot_key, self._slot_cluster, self._last_used)
             )
-        self._slot_key[self._count] = key
-        self._slot_cluster[self._count] = cluster
-        self._last_used[self._count] = self._clock + row
-        self._count += 1
-        if 2 * self._count > len(self._keys):
+        if 2 * self._count >= len(self._keys):
             self._rebuild_index()
-        else:
-            _fingerprint.insert(self._keys, self._slots, key, self._count - 1)
-        return list(dict.fromkeys(change for change in changes if change is not None))
+        return min(self._max_fingerprints, len(self._slot_key), len(self._keys) // 2)
 
-    def _set_template(self, cluster: int, template: str, row: int) -> Change | None:
-        known = cluster < self._clusters
-        old = self.templates.texts[self._cluster_template[cluster]] if known else None
-        if old == template:
-            return None
-        if cluster >= len(self._cluster_template):
-            self._cluster_template = np.concatenate([self._cluster_template, np.zeros_like(self._cluster_template)])
-        self._clusters = max(self._clusters, cluster + 1)
+    def _name(self, out: Ints, begin: int, end: int) -> None:
+        """Turn the slots in a part of `out` into numbers of templates."""
+        out[begin:end] = self._cluster_template[self._slot_cluster[out[begin:end]]]
+
+    def _changed(self, updates: Sequence[tuple[int, str]], row: int) -> list[Change]:
+        """Return the changes of templates known before among some (cluster, template)."""
+        texts, numbers = self.templates.texts, self._cluster_template
+        known = [(texts[numbers[cluster]], template) for cluster, template in updates if cluster < self._clusters]
+        return [Change(row, old, new) for old, new in dict.fromkeys(known) if old != new] if known else []
+
+    def _set_template(self, cluster: int, template: str) -> None:
+        if cluster >= self._clusters:
+            self._clusters = cluster + 1
+            if cluster >= len(self._cluster_template):
+                self._cluster_template = np.concatenate([self._cluster_template, np.zeros_like(self._cluster_template)])
+        elif self.templates.texts[self._cluster_template[cluster]] == template:
+            return
         self._cluster_template[cluster] = self.templates.add(template)
-        return None if old is None else Change(row, old, template)
 
     def _tidy(self) -> None:
         """Drop texts of templates that have changed since; numbers given out before are void."""
@@ -131,6 +149,7 @@ class Miner:
         """Begin the texts anew; `texts`: that of each cluster, the overflow cluster's first."""
         self.templates = Templates()
         numbers = [OVERFLOW_TEXT, *(self.templates.add(text) for text in texts[1:])]
+        self.templates.lay_out()
         self._cluster_template = _padded(np.array(numbers, np.int64))
         self._clusters = len(numbers)
 

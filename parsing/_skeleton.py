@@ -15,7 +15,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from itertools import combinations, compress
+from itertools import combinations, compress, repeat
 from operator import mul, not_, sub
 from typing import Any
 
@@ -41,7 +41,7 @@ _Keys = list[int]
 differ only there find each other by it. It is another in each process; nothing depends on it but who finds whom."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Cluster:
     shape: Words  # tokens, "" where a word stands
     words: Words
@@ -98,9 +98,9 @@ class SkeletonEngine:
         cluster = _Cluster(shape, words, shown, [self._count])
         if same is None:
             self._begin(cluster, places)
-        else:
-            cluster = self._settle(same, cluster)
-        return self._count, _texts(cluster)
+        elif (merged := self._settle(same, cluster)) is not cluster:
+            return self._count, _texts(merged)
+        return self._count, [(self._count, normalise("".join(tokens)))]
 
     def _begin(self, cluster: _Cluster, places: Places) -> None:
         """Add the first cluster of a shape; its openings matter once there is a second."""
@@ -110,7 +110,8 @@ class SkeletonEngine:
     def _settle(self, same: _Shape, cluster: _Cluster) -> _Cluster:
         """Add the cluster and merge while there is reason to; return what it ended up in."""
         while True:
-            group = _mergeable(same, cluster, self._add(same, cluster))
+            shared = self._add(same, cluster)
+            group = _mergeable(same, cluster, shared) if shared else None
             if group is None:
                 return cluster
             words, parts = group
@@ -134,21 +135,21 @@ class SkeletonEngine:
         self._alive[cluster.members[-1]] = cluster
         same.exact[cluster.words] = cluster
         same.wild.add(_wild(cluster.words))
-        near, closed = same.near, same.closed
+        numbers: Sequence[int] = range(len(keys))
+        if same.closed and not same.closed.keys().isdisjoint(keys):
+            numbers = [number for number in numbers if keys[number] not in same.closed]
+            keys = [keys[number] for number in numbers]
+        found = list(map(same.near.setdefault, keys, repeat(cluster)))
         shared: list[tuple[int, int]] = []
-        if near.keys().isdisjoint(keys) and (not closed or closed.keys().isdisjoint(keys)):
-            near.update(dict.fromkeys(keys, cluster))
+        if found.count(cluster) == len(keys):
             return shared
-        for number, key in enumerate(keys):
-            if key in closed:
-                continue
-            there = near.setdefault(key, cluster)
-            if there is cluster:
-                continue
+        for number, key, there in zip(numbers, keys, found, strict=True):
             if isinstance(there, list):
                 there.append(cluster)
+            elif there is not cluster:
+                same.near[key] = [there, cluster]
             else:
-                near[key] = [there, cluster]
+                continue
             shared.append((number, key))
         return shared
 
@@ -218,7 +219,7 @@ def _wild(words: Words) -> int:
 
 def _words(shown: Words, places: Places) -> Words:
     """Return the words that tell clusters of a skeleton apart: values, lists and quantities do not."""
-    if not places.values and not any(map(is_place, shown)):
+    if not places.values and WILDCARD not in "".join(shown):
         return shown
     return tuple([WILDCARD if i in places.values or is_place(word) else word for i, word in enumerate(shown)])
 

@@ -1,8 +1,9 @@
 """The template texts of one stream by number, laid out for compiled code, which fits them to messages."""
 
 import re
+from collections.abc import Sequence
 from functools import lru_cache
-from itertools import accumulate
+from itertools import accumulate, chain
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ OVERFLOW_TEXT = 0
 """The number of the text `<*>`, which fits everything."""
 
 _FIRST_SIZE = 64
+_WILDCARD = WILDCARD.encode()
 _BLANKS = re.compile("  +")  # one blank of a template stands for a run of them
 
 
@@ -23,7 +25,7 @@ class Templates:
 
     Text t has wild[t] wildcards and so wild[t] + 1 literals, the first of which is literal first[t]; literal k is
     literals[literal_offsets[k]:literal_offsets[k + 1]]. facts[:, t] are wild[t], its id, and its bytes. Arrays may be
-    longer than what is in use.
+    longer than what is in use, and end before texts that are not laid out.
     """
 
     def __init__(self) -> None:
@@ -35,24 +37,39 @@ class Templates:
         self._literal_count = 0
         self._tailed: dict[int, int] = {}
         self.add(WILDCARD)
+        self.lay_out()
 
     def add(self, text: str) -> int:
-        """Add a text; return its number."""
-        number, pieces, encoded = len(self.texts), _literals(text), text.encode()
+        """Add a text; return its number. Compiled code sees it once it is laid out."""
         self.texts.append(text)
-        self.encoded.append(encoded)
-        if number == len(self.first):
-            self.facts = np.concatenate([self.facts, np.zeros_like(self.facts)], axis=1)
-            self.first = _room(self.first, number + 1)
-        first, data = self._literal_count, b"".join(pieces)
-        self.facts[:, number], self.first[number] = (len(pieces) - 1, _id(text), len(encoded)), first
-        self._literal_count += len(pieces)
-        self.literal_offsets = _room(self.literal_offsets, self._literal_count + 1)
+        return len(self.texts) - 1
+
+    def lay_out(self) -> None:
+        """Lay out what was added since this was last called."""
+        first, end = len(self.encoded), len(self.texts)
+        if first == end:
+            return
+        texts = self.texts[first:]
+        self.encoded += [text.encode() for text in texts]
+        each = [_literals(text) for text in texts]
+        pieces = list(chain.from_iterable(each))
+        if end > len(self.first):
+            self.facts = np.concatenate([self.facts, np.zeros((3, max(end, len(self.first))), np.int64)], axis=1)
+            self.first = _room(self.first, end)
+        sizes = list(map(len, self.encoded[first:]))
+        self.facts[:, first:end] = [[len(one) - 1 for one in each], list(map(_id, texts)), sizes]
+        self.first[first:end] = list(accumulate(map(len, each[:-1]), initial=self._literal_count))
+        self._add_literals(pieces)
+
+    def _add_literals(self, pieces: Sequence[bytes]) -> None:
+        first, end = self._literal_count, self._literal_count + len(pieces)
+        self.literal_offsets = _room(self.literal_offsets, end + 1)
         at = int(self.literal_offsets[first])
-        self.literal_offsets[first : self._literal_count + 1] = list(accumulate(map(len, pieces), initial=at))
-        self.literals = _room(self.literals, at + len(data) + 8)  # compiled code reads eight bytes at a time
-        self.literals[at : at + len(data)] = np.frombuffer(data, np.uint8)
-        return number
+        offsets = list(accumulate(map(len, pieces), initial=at))
+        self.literal_offsets[first : end + 1] = offsets
+        self.literals = _room(self.literals, offsets[-1] + 8)  # compiled code reads eight bytes at a time
+        self.literals[at : offsets[-1]] = np.frombuffer(b"".join(pieces), np.uint8)
+        self._literal_count = end
 
     @property
     def wild(self) -> Ints:
@@ -64,6 +81,7 @@ class Templates:
         """Return the number of the text for records whose first line has the text `number` and that have more lines."""
         if number not in self._tailed:
             self._tailed[number] = self.add(with_tail(self.texts[number]))
+            self.lay_out()
         return self._tailed[number]
 
 
@@ -83,7 +101,9 @@ def _room(array: NDArray[Any], size: int) -> NDArray[Any]:
 
 @lru_cache(maxsize=1 << 14)
 def _literals(template: str) -> tuple[bytes, ...]:
-    return tuple(_BLANKS.sub(" ", piece).encode() for piece in template.split(WILDCARD))
+    if "  " in template:
+        template = _BLANKS.sub(" ", template)
+    return tuple(template.encode().split(_WILDCARD))
 
 
 @lru_cache(maxsize=1 << 14)
