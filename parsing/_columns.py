@@ -51,6 +51,11 @@ class Spans:
         """Return one text."""
         return self.data[self.begins[row] : self.ends[row]].tobytes().decode()
 
+    def texts(self, rows: Ints) -> list[str]:
+        """Return some texts."""
+        data, begins, ends = self.data.data, self.begins[rows].tolist(), self.ends[rows].tolist()
+        return [str(data[begin:end], "utf-8") for begin, end in zip(begins, ends, strict=True)]
+
     def take(self, rows: Rows) -> "Spans":
         """Return the texts of some rows."""
         return self if rows is EVERY else Spans(self.data, self.begins[rows], self.ends[rows])

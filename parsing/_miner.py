@@ -6,6 +6,7 @@ depends on the rows before it and on nothing else.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import count
 from typing import Any, Protocol
 
 import numpy as np
@@ -94,8 +95,9 @@ class Miner:
                 messages.data, messages.begins, messages.ends, row, self._keys, self._slots, self._slot_key,
                 self._last_used, self._clock, known, room, out, unseen,
             )  # fmt: skip
-            for slot, at in enumerate(unseen[: self._count - known].tolist(), known):
-                cluster, updates = self._engine.learn(tokenise(messages.text(at), self._masks))
+            rows = unseen[: self._count - known]
+            for slot, at, text in zip(count(known), rows.tolist(), messages.texts(rows), strict=False):
+                cluster, updates = self._engine.learn(tokenise(text, self._masks))
                 self._slot_cluster[slot] = cluster
                 self.overflowing |= cluster == OVERFLOW
                 if changed := self._changed(updates, at):

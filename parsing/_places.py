@@ -2,9 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
-from parsing._masks import NAMING, is_word
+from parsing._masks import NAMING, Remembered, is_word
 
 _FUNCTION_WORDS = frozenset(
     (
@@ -37,9 +36,7 @@ def _with_named(tokens: Sequence[str], shape: list[str]) -> Tokens:
     return tuple(shape)
 
 
-@lru_cache(maxsize=1 << 15)
-def _hole(token: str) -> str:
-    return "" if is_word(token) and token not in _FIXED else token
+_hole = Remembered(lambda token: "" if is_word(token) and token not in _FIXED else token).__getitem__
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,15 @@
+import re
+
 import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numba import njit
 
+from parsing import _masks
 from parsing._fingerprint import fingerprint
 from parsing._fit import fit_one
-from parsing._masks import normalise, tokenise
+from parsing._masks import Remembered, normalise, tokenise
 from parsing._wide import pointer
 
 PIECES = ["a", "ab", "x1", "ab1", "12", "core.7", "CPU#1", "1.", "b.", "..", "..3", "/a/b1", "é2", "-", "a2b_c", "a_2"]
@@ -130,3 +133,26 @@ def test_hostile_words_take_linear_time() -> None:
 @example("'two words' a. .b ...  c..d.")
 def test_a_text_without_parameters_is_cut_as_one_with_a_parameter_is(text: str):
     assert tokenise(f"x{text}x 7") == [*tokenise(f"x{text}x"), " ", "<*>"]
+
+
+@given(st.lists(st.sampled_from(["a", "open", "true", "null", "abcdefab", "FFFFFFFF", "user", "", "x" * 300])))
+@example(["a"] * 256)
+@example(["a"] * 257)
+@example(["user", "", "from"])
+def test_messages_of_plain_words_are_cut_as_others_are(words: list[str]) -> None:
+    message = " ".join(words)
+    found = tokenise(message)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(_masks, "_WORDS", re.compile("(?!)"))
+        assert tokenise(message) == found
+
+
+def test_what_is_remembered_of_tokens_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_masks, "_REMEMBERED", 10)
+    asked: list[str] = []
+    remembered = Remembered(lambda token: asked.append(token) or token.upper())
+    assert [remembered[str(n % 7)] for n in range(14)] == [str(n % 7) for n in range(14)]
+    assert len(asked) == 7
+    for n in range(100):
+        assert remembered[f"a{n}"] == f"A{n}"
+        assert len(remembered) <= 10
