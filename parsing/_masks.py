@@ -3,6 +3,8 @@
 import re
 from collections.abc import Callable, Sequence
 from functools import lru_cache
+from itertools import chain
+from typing import TypeVar
 
 import re2
 
@@ -12,10 +14,10 @@ _JOINED = r"A-Za-z0-9_\-/$%*+\\~^\u0080-\U0010ffff"  # and full stops
 # What stands in quotes, if it is nothing but words, is one.
 _PHRASE = r"(?:(?<=^[\"'`])|(?<=[^A-Za-z0-9][\"'`]))[A-Za-z_-]+(?: [A-Za-z_-]+)+(?=[\"'`](?![A-Za-z0-9]))"
 _TOKEN = re.compile(rf"<\*>|{_PHRASE}|[{_JOINED}.]+|[\t-\r ]+|[^A-Za-z0-9\t-\r ]")
-_WORDS = re.compile(r"[A-Za-z ]+")  # all there is in most messages that never repeat
 _TOKEN_CAP = 512
 NAMING = frozenset({"user", "User", "username", "host", "hostname", "uid", "gid", "pid"})
 """Kinds of things whose name follows."""
+Made = TypeVar("Made")
 _REMEMBERED = 1 << 15
 _BLANKS = " \t\n\r\x0b\x0c"
 
@@ -66,6 +68,13 @@ _TEXT_MASKS = (  # with a text without which none can match
 )
 _TEXT_MASKS_WITHOUT_DIGITS = tuple(one for one in _TEXT_MASKS if one[1] not in (_DATE, _CLOCK, _AGO, _REPEATED))
 
+# What may make more of a message without digits than its parts between blanks, one by one.
+_NOT_PLAIN = re.compile(
+    "|".join(mask.pattern if mark == ":" else re.escape(mark) for mark, mask, _ in _TEXT_MASKS_WITHOUT_DIGITS)
+    + r"|<\*>|[\"'`\t-\r]"
+)
+_LONGEST_PLAIN = _TOKEN_CAP  # characters: no more tokens than that, and parts that can be remembered
+
 # Wildcards that touch are one parameter; so are addresses written with colons.
 _GLUED = re.compile(r"<\*>(?:[.+_-]?<\*>)+")
 _COLONS = re.compile(r"<\*>(?::<\*>){3,}")
@@ -104,11 +113,11 @@ def tokenise(message: str, masks: Sequence["re2._Regexp"] = ()) -> list[str]:
     """
     for pattern in masks:
         message = pattern.sub(WILDCARD, message)
-    if _WORDS.fullmatch(message) and "  " not in message:
-        words = message.split(" ")
-        if all(words) and len(words) <= _TOKEN_CAP // 2 and list(map(_masked, words)) == words:
-            return _with_blanks(words)
     digits = _DIGITS.search(message) is not None
+    if not digits and len(message) <= _LONGEST_PLAIN:
+        parts = list(map(_plain, message.split(" ")))
+        if all(parts):
+            return list(chain.from_iterable(parts))[1:]
     for mark, mask, instead in _TEXT_MASKS if digits else _TEXT_MASKS_WITHOUT_DIGITS:
         if mark in message:
             message = mask.sub(instead, message)
@@ -122,12 +131,6 @@ def tokenise(message: str, masks: Sequence["re2._Regexp"] = ()) -> list[str]:
     elif masked == tokens and WILDCARD not in message and message.strip(" ") == message:
         return _without_full_stops(tokens) if "." in message else tokens
     return _collapse("".join(masked).strip(" "))
-
-
-def _with_blanks(words: Sequence[str]) -> list[str]:
-    tokens = [" "] * (2 * len(words) - 1)
-    tokens[::2] = words
-    return tokens
 
 
 def _without_full_stops(tokens: Sequence[str]) -> list[str]:
@@ -145,14 +148,14 @@ def _capped(masked: list[str]) -> list[str]:
     return [*masked[: words[_TOKEN_CAP]], WILDCARD] if len(words) > _TOKEN_CAP else masked
 
 
-class Remembered(dict[str, str]):
+class Remembered(dict[str, Made]):
     """What a function makes of tokens. Without the order that `lru_cache` keeps it is found in half the time."""
 
-    def __init__(self, function: Callable[[str], str]) -> None:
+    def __init__(self, function: Callable[[str], Made]) -> None:
         super().__init__()
         self._function = function
 
-    def __missing__(self, token: str) -> str:
+    def __missing__(self, token: str) -> Made:
         if len(self) >= _REMEMBERED:
             self.clear()
         found = self[token] = self._function(token)
@@ -164,6 +167,17 @@ def _mask(token: str) -> str:
 
 
 _masked = Remembered(_mask).__getitem__
+
+
+def _plain_tokens(part: str) -> tuple[str, ...]:
+    """Return a blank and the tokens of what stands between two blanks; none if a parameter may have a share in it."""
+    tokens = _TOKEN.findall(part)
+    if not part or _NOT_PLAIN.search(part) or list(map(_masked, tokens)) != tokens:
+        return ()
+    return (" ", *_without_full_stops(tokens))
+
+
+_plain = Remembered(_plain_tokens).__getitem__
 
 
 def _word(token: str) -> tuple[str, ...]:

@@ -1,5 +1,3 @@
-import re
-
 import numpy as np
 import pytest
 from hypothesis import example, given, settings
@@ -135,16 +133,35 @@ def test_a_text_without_parameters_is_cut_as_one_with_a_parameter_is(text: str):
     assert tokenise(f"x{text}x 7") == [*tokenise(f"x{text}x"), " ", "<*>"]
 
 
-@given(st.lists(st.sampled_from(["a", "open", "true", "null", "abcdefab", "FFFFFFFF", "user", "", "x" * 300])))
-@example(["a"] * 256)
-@example(["a"] * 257)
-@example(["user", "", "from"])
-def test_messages_of_plain_words_are_cut_as_others_are(words: list[str]) -> None:
-    message = " ".join(words)
-    found = tokenise(message)
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(_masks, "_WORDS", re.compile("(?!)"))
-        assert tokenise(message) == found
+PARTS = st.sampled_from(
+    [
+        *PIECES,
+        *MORE,
+        *MARKS,
+        "null",
+        "abcdefab",
+        "ff:ab:cd:ee",
+        "x:y",
+        "it's",
+        "<*>",
+        "\0",
+        "a\x85b",
+        "\u0663",
+        "\u00b2",
+    ]
+)
+
+
+@settings(deadline=None, max_examples=500)
+@given(st.lists(PARTS | st.text(max_size=4), max_size=8), st.sampled_from(["", " ", "  "]))
+@example(["a"] * 256, " ")
+@example(["a"] * 257, " ")
+def test_what_is_cut_part_by_part_is_cut_as_the_whole_is(parts: list[str], between: str) -> None:
+    text = between.join(parts)
+    found = tokenise(text)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_masks, "_LONGEST_PLAIN", -1)
+        assert tokenise(text) == found
 
 
 def test_what_is_remembered_of_tokens_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
