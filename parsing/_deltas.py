@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from parsing._assemble import Records
 from parsing._columns import Ints, Rows, Spans
-from parsing._frames import ARROW, GIVEN, Frame, exported
+from parsing._frames import ARROW, GIVEN, LINE, Frame, described
 from parsing._jit import Kernels
 from telemetry import LINES, TEMPLATES
 
@@ -30,7 +30,7 @@ _MADE_OF = {
     "last_seen": (GIVEN, 4, 0),
 }
 _MADE_OF |= {"count": (GIVEN, 5, 0), "offset": (GIVEN, 6, 0), "template": (GIVEN, 7, 1)}
-_SOURCES = np.array([_MADE_OF.get(name) or (ARROW, LINES.get_field_index(name), 0) for name in TEMPLATES.names])
+_SOURCES = np.array([_MADE_OF.get(name) or (LINE, LINES.get_field_index(name), 0) for name in TEMPLATES.names])
 
 
 def deltas(
@@ -56,19 +56,20 @@ def deltas(
         count += 1
     if longest > _EXAMPLE:
         _shorten(bodies, found[1, :count], found[2, :count])
-    sources, addresses = _SOURCES, columns.addresses
+    sources = _SOURCES
     taken = [] if records.one_service else [(_SERVICE, columns.service)]
     if rules:  # there may be more rows than records
         taken = [(_SERVICE, columns.service), *((place, rows.batch.column(line)) for place, line in _FROM_LINES)]
-    if taken or columns.service_place != _SOURCES[_SERVICE, 1]:
+    if taken or columns.service_at:
         sources = _SOURCES.copy()
-        sources[_SERVICE, 1] = columns.service_place
+        sources[_SERVICE] = ARROW, columns.service_at, 0
     for place, column in taken:
-        kept, address = exported(column.take(pa.array(found[0, :count])))
-        columns.kept.append(kept)
-        sources[place, 1], addresses = len(addresses), np.append(addresses, address)
+        column = column.take(pa.array(found[0, :count]))
+        kept, address = described(column)
+        columns.kept += kept, column
+        sources[place] = ARROW, address, 0
     packed = np.frombuffer(b"".join(texts), np.uint8)
-    return _FRAME.table(count, sources, addresses, found[1:], bodies.data, packed, found[1:], found[2:])
+    return _FRAME.table(count, sources, columns.lines, found[1:], bodies.data, packed, found[1:], found[2:])
 
 
 def _shorten(bodies: Spans, begins: Ints, ends: Ints) -> None:

@@ -1,34 +1,57 @@
 """Compiled loops that read record batches through Arrow's C data interface and write them as IPC messages (`_frames`).
 
-An `ArrowArray` is ten numbers of eight bytes at an address; the columns of a batch are its children.
+An `ArrowArray` is ten numbers of eight bytes at an address, some of them addresses of more; the columns of a batch are
+its children. `describe` takes down what is needed of it, in so many numbers an array, children behind their parents.
 
 `types` says what a column is: a number of so many bytes, or one of the kinds below. `sources` (shape [column, 3]) says
-what it is made of, and which of these: `ARROW`, an ArrowArray at one of `addresses`; `GIVEN`, a row of `numbers`, or
-one of `begins` and `ends`, which are places of texts in data 0 or 1 (the third), or, a list, what `lists` says;
-`FILLED`, the same where the number 0, or an empty text, is null; `ZEROS`, nothing else. `lists`: row i has the texts
-from lists[0][i] up to lists[0][i + 1], text k being in data 0 from lists[1][k] to lists[2][k].
+what it is made of, and which of these: `LINE`, a column of the batch whose columns are described from the address
+`columns` on; `ARROW`, an array described at that address; `GIVEN`, a row of `numbers`, or one of `begins` and `ends`,
+which are places of texts in data 0 or 1 (the third), or, a list, what `lists` says; `FILLED`, the same where the number
+0, or an empty text, is null; `ZEROS`, nothing else. `lists`: row i has the texts from lists[0][i] up to
+lists[0][i + 1], text k being in data 0 from lists[1][k] to lists[2][k].
 """
 
 import numpy as np
 
 from parsing._jit import compiled, inlined
-from parsing._memory import int8s, int32s, int64s, move, octets, place_of
+from parsing._memory import call, int8s, int32s, int64s, move, octets, place_of
 from parsing._wide import copy_32, pointer
 
 BITS, TEXT, LIST, MAP = 0, -1, -2, -3
-ARROW, GIVEN, FILLED, ZEROS = range(4)
-_LENGTH, _NULLS, _OFFSET, _BUFFERS, _CHILDREN = 0, 1, 2, 5, 6
+LINE, ARROW, GIVEN, FILLED, ZEROS = range(5)
+DESCRIBED = 7
+"""Numbers that describe an array: its length, nulls and offset, where its children are described, and its buffers."""
+_LENGTH, _NULLS, _OFFSET, _CHILDREN, _BUFFERS = range(5)
+_COUNTS, _ITS_BUFFERS, _ITS_CHILDREN, _RELEASE = 3, 5, 6, 8  # of an ArrowArray, which begins as a description does
 _PAD = 64
+
+
+@compiled
+def describe(address, target):  # type: ignore[no-untyped-def]
+    """Describe the ArrowArray at an address from `target` on, and let go of it: buffers live as long as their array."""
+    out, done, last = int64s(target), 0, 1
+    out[_CHILDREN] = address
+    while done < last:  # those behind have their ArrowArray's address where that of their children will be
+        array, one = int64s(out[DESCRIBED * done + _CHILDREN]), int64s(target + 8 * DESCRIBED * done)
+        one[_LENGTH], one[_NULLS], one[_OFFSET] = array[_LENGTH], array[_NULLS], array[_OFFSET]
+        for k in range(3):
+            one[_BUFFERS + k] = int64s(array[_ITS_BUFFERS])[k] if k < array[_COUNTS] else 0
+        one[_CHILDREN] = target + 8 * DESCRIBED * last
+        for k in range(array[_COUNTS + 1]):
+            out[DESCRIBED * last + _CHILDREN] = int64s(array[_ITS_CHILDREN])[k]
+            last += 1
+        done += 1
+    call(int64s(address)[_RELEASE], address)
 
 
 @inlined
 def _child(array, number):  # type: ignore[no-untyped-def]
-    return int64s(int64s(array[_CHILDREN])[number])
+    return int64s(array[_CHILDREN] + 8 * DESCRIBED * number)
 
 
 @inlined
 def _buffer(array, number):  # type: ignore[no-untyped-def]
-    return int64s(array[_BUFFERS])[number]
+    return array[_BUFFERS + number]
 
 
 @inlined
@@ -71,18 +94,21 @@ def _all_alike(array, rows):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def look(address, columns, rows, found, places, marked):  # type: ignore[no-untyped-def]
-    """Look at a batch of LINES, which has rows.
+def look(target, width, columns, rows, places, marked):  # type: ignore[no-untyped-def]
+    """Look at a batch of LINES, which has rows, and `width` columns, and is described at `target`.
 
-    `columns`: where body, service, offset, observed time and structured are. found[:, c] becomes the address of column
-    c, and its nulls; `places` (shape [4, row]) where each body begins and ends in the bytes used, its offset, and when
-    it was observed; marked[row] whether it is structured. Returns the address of these bytes and how many there are,
-    and whether one is the escape character, some row is structured, and all rows are of one service, or of none.
+    `columns`: where body, service, offset, observed time and structured are. `places` (shape [4, row]) becomes where
+    each body begins and ends in the bytes used, its offset, and when it was observed; marked[row] whether it is
+    structured. Returns the address of these bytes and how many there are, and whether one is the escape character, some
+    row is structured, and all rows are of one service, or of none; where its name is, and its bytes (-1: none); and
+    bits for the columns that have a value, and those that have a null.
     """
-    batch = int64s(address)
-    for c in range(found.shape[1]):
-        found[0, c] = int64s(batch[_CHILDREN])[c]
-        found[1, c] = _null_count(int64s(found[0, c]), 0, rows)
+    batch = int64s(target)
+    filled, holed = np.int64(0), np.int64(0)
+    for c in range(width):
+        absent = _null_count(_child(batch, c), 0, rows)
+        filled |= np.int64(absent < rows) << c
+        holed |= np.int64(absent > 0) << c
     body = _child(batch, columns[0])
     begin, end = _bounds(body, 0, rows)
     offsets, first = int32s(_buffer(body, 1)), body[_OFFSET]
@@ -99,9 +125,18 @@ def look(address, columns, rows, found, places, marked):  # type: ignore[no-unty
     for row in range(rows):
         marked[row] = bits[(first + row) >> 3] >> ((first + row) & 7) & 1
         structured |= marked[row]
-    absent = found[1, columns[1]]
-    alike = absent == rows or (absent == 0 and _all_alike(_child(batch, columns[1]), rows))
-    return _buffer(body, 2) + begin, end - begin, escaped, structured, alike
+    service, name, size = _child(batch, columns[1]), 0, -1
+    alike = filled >> columns[1] & 1 == 0 or (holed >> columns[1] & 1 == 0 and _all_alike(service, rows))
+    if alike and filled >> columns[1] & 1:
+        begin_name, end_name = _bounds(service, 0, 1)
+        name, size = _buffer(service, 2) + begin_name, end_name - begin_name
+    return _buffer(body, 2) + begin, end - begin, escaped, structured, alike, name, size, filled, holed
+
+
+@inlined
+def _array(what, which, columns):  # type: ignore[no-untyped-def]
+    """Return the description of the array that a column is, if it is one."""
+    return int64s(columns + 8 * DESCRIBED * which if what == LINE else which)
 
 
 @inlined
@@ -124,25 +159,33 @@ def _span_sizes(begins, ends, rows, nodes, node, buffers, buffer, filled):  # ty
     buffers[buffer + 1, 1], buffers[buffer + 2, 1] = 4 * (rows + 1), size
 
 
-@compiled
-def measure(types, sources, addresses, rows, numbers, begins, ends, lists, parts):  # type: ignore[no-untyped-def]
-    """Lay out the columns: each field's length and nulls, each buffer's place and bytes; returns the bytes of all.
+@inlined
+def _parts(head, marks):  # type: ignore[no-untyped-def]
+    """Return what a message's head says of fields (length, nulls) and of buffers (place, bytes)."""
+    nodes, buffers = head[marks[2] : marks[2] + 2 * marks[3]], head[marks[4] : marks[4] + 2 * marks[5]]
+    return nodes.reshape((marks[3], 2)), buffers.reshape((marks[5], 2))
 
-    `parts` are two arrays of pairs, for the fields and for the buffers.
+
+@compiled
+def measure(head, marks, types, sources, columns, rows, numbers, begins, ends, lists):  # type: ignore[no-untyped-def]
+    """Lay out the columns, and say in the message's head how; returns the bytes of all.
+
+    `marks`: at which of the head's numbers are the rows, the bytes of all columns, the fields and how many they are,
+    and the buffers and how many.
     """
-    nodes, buffers = parts
+    nodes, buffers = _parts(head, marks)
     node = buffer = 0
     for c in range(types.size):
         kind, what, which = types[c], sources[c, 0], sources[c, 1]
-        array = int64s(addresses[which] if what == ARROW else 0)
+        array = _array(what, which, columns)
         nodes[node, 0], nodes[node, 1] = rows, 0
-        if what == ARROW:
+        if what <= ARROW:
             nodes[node, 1] = _null_count(array, 0, rows)
         elif what == FILLED and kind > 0:
             for row in range(rows):
                 nodes[node, 1] += numbers[which, row] == 0
         buffers[buffer, 1] = (rows + 7) // 8 if nodes[node, 1] else 0
-        if kind == TEXT and what == ARROW:
+        if kind == TEXT and what <= ARROW:
             _text_sizes(array, 0, rows, nodes, node, buffers, buffer)
         elif kind == TEXT:
             _span_sizes(begins[which], ends[which], rows, nodes, node, buffers, buffer, what == FILLED)
@@ -165,6 +208,7 @@ def measure(types, sources, addresses, rows, numbers, begins, ends, lists, parts
     for b in range(buffer):
         buffers[b, 0] = at
         at += (buffers[b, 1] + _PAD - 1) // _PAD * _PAD
+    head[marks[0]], head[marks[1]] = rows, at
     return at
 
 
@@ -258,28 +302,16 @@ def _put_filled(numbers, rows, out):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def write(head, marks, types, sources, addresses, rows, numbers, data, other, begins, ends, lists, parts, target):  # type: ignore[no-untyped-def]
-    """Write a message with the columns that `measure` laid out.
-
-    `target` has the bytes of `head`, which comes before them, and theirs; `marks` says at which of the head's numbers
-    of eight bytes are the rows, the bytes of the columns, the nodes and the buffers.
-    """
-    nodes, buffers = parts
-    room, out = target.size - head.size, place_of(target) + head.size
-    move(place_of(target), place_of(head), head.size)
-    numbered = int64s(out - head.size)
-    numbered[marks[0]], numbered[marks[1]] = rows, room
-    for k in range(2):
-        for node in range(nodes.shape[0]):
-            numbered[marks[2] + 2 * node + k] = nodes[node, k]
-        for buffer in range(buffers.shape[0]):
-            numbered[marks[3] + 2 * buffer + k] = buffers[buffer, k]
+def write(head, marks, types, sources, columns, rows, numbers, data, other, begins, ends, lists, target):  # type: ignore[no-untyped-def]
+    """Write at the address `target` a message with the columns that `measure` laid out."""
+    buffers, room, out = _parts(head, marks)[1], head[marks[1]], target + 8 * head.size
+    move(target, place_of(head), 8 * head.size)
     buffer = 0
     for c in range(types.size):
         kind, what, which = types[c], sources[c, 0], sources[c, 1]
-        array, values = int64s(addresses[which] if what == ARROW else 0), out + buffers[buffer + 1, 0]
+        array, values = _array(what, which, columns), out + buffers[buffer + 1, 0]
         if kind == TEXT:
-            if what == ARROW:
+            if what <= ARROW:
                 _put_array(array, 0, rows, out, buffers, buffer)
             elif sources[c, 2]:
                 _put_spans(pointer(other), other.size, begins[which], ends[which], rows, out, room, buffers, buffer)
@@ -292,7 +324,7 @@ def write(head, marks, types, sources, addresses, rows, numbers, data, other, be
             count = lists[0][rows]
             _put_spans(pointer(data), data.size, lists[1], lists[2], count, out, room, buffers, buffer + 2)
         else:
-            if buffers[buffer, 1] and what == ARROW:
+            if buffers[buffer, 1] and what <= ARROW:
                 _put_validity(array, 0, rows, out + buffers[buffer, 0])
             elif buffers[buffer, 1]:
                 _put_filled(numbers[which], rows, out + buffers[buffer, 0])
@@ -303,9 +335,9 @@ def write(head, marks, types, sources, addresses, rows, numbers, data, other, be
                 for k in range(2):
                     first = begin + entries[_OFFSET]
                     _put_array(_child(entries, k), first, end - begin, out, buffers, buffer + 3 + 3 * k)
-            elif what == ARROW and kind == BITS:
+            elif what <= ARROW and kind == BITS:
                 _put_bits(_buffer(array, 1), array[_OFFSET], rows, values)
-            elif what == ARROW:
+            elif what <= ARROW:
                 move(values, _buffer(array, 1) + kind * array[_OFFSET], kind * rows)
             elif what != ZEROS:
                 _put_numbers(numbers[which], rows, kind, values)

@@ -18,26 +18,32 @@ from parsing._jit import Kernels
 from telemetry import LINES
 
 _kernels = Kernels("parsing._frame_kernels")
-_address = ctypes.pythonapi.PyCapsule_GetPointer
-_address.restype, _address.argtypes = ctypes.c_void_p, (ctypes.py_object, ctypes.c_char_p)
-ARROW, GIVEN, FILLED, ZEROS = range(4)
+LINE, ARROW, GIVEN, FILLED, ZEROS = range(5)
 """What a column is made of, as `_frame_kernels` says."""
 
 _LOOKED_AT = np.array(
     [LINES.get_field_index(name) for name in ("body", "service", "offset", "observed_time", "structured")]
 )
-_BODY = LINES.get_field_index("body")
 _NONE = np.zeros(0, np.int64)
+_read, _table = pa.ipc.read_record_batch, pa.Table.from_batches
 _PREFIX = 8  # bytes before the description: a mark, and how long it is
 _ALIGNED = 64  # what the places of buffers are multiples of
 _HEADER, _BODY_LENGTH = 2, 3  # fields of a Message
 _LENGTH, _NODES, _BUFFERS = 0, 1, 2  # fields of a RecordBatch
+_ARROW_ARRAY, _DESCRIBED = 80, 56  # bytes of an array in the C data interface, and of its description
+_MOST = 1 + len(LINES) + 3  # arrays in a batch of LINES, its map having three children; no column has as many
 
 
-def exported(array: pa.Array | pa.RecordBatch) -> tuple[object, int]:
-    """Return the address of an array as the C data interface has it, and what keeps it there."""
-    kept = array.__arrow_c_array__()[1]
-    return kept, _address(kept, b"arrow_array")
+def described(array: pa.Array | pa.RecordBatch) -> tuple[pa.Buffer, int]:
+    """Return memory and where in it an array is described, as `_frame_kernels` says; the array must live on, too.
+
+    Exported without its type, which is known and costs as much again.
+    """
+    memory = pa.allocate_buffer(_ARROW_ARRAY + _MOST * _DESCRIBED)
+    address: int = memory.address
+    array._export_to_c(address)
+    _kernels.describe(address, address + _ARROW_ARRAY)
+    return memory, address + _ARROW_ARRAY
 
 
 @dataclass(slots=True)
@@ -45,36 +51,45 @@ class Given:
     """A batch of LINES as it lies; arrays have one entry a row."""
 
     batch: pa.RecordBatch
-    kept: object
-    addresses: Ints  # by column
-    nulls: list[int]  # by column
+    kept: pa.Buffer
+    columns: int  # where they are described
     lines: Spans
     offsets: Ints
     observed: Ints  # us
     structured: Flags
     mixed: bool  # some are structured
     one_service: bool  # all name the same, or none does
+    service: str | None  # the one that all name
     escaped: bool  # some line has an escape character
+    _filled: int  # bits: columns that have a value
+    _holed: int  # bits: columns that have a null
 
     @classmethod
     def of(cls, batch: pa.RecordBatch) -> "Given":
         """Look at a batch, which has rows."""
-        rows, (kept, address) = batch.num_rows, exported(batch)
-        found, places = np.empty((2, len(LINES)), np.int64), np.empty((4, rows), np.int64)
-        structured = np.empty(rows, np.bool_)
-        at, size, escaped, mixed, alike = _kernels.look(address, _LOOKED_AT, rows, found, places, structured)
-        data = np.frombuffer(pa.foreign_buffer(at, size, kept), np.uint8) if size else NO_BYTES
+        rows, (kept, address) = batch.num_rows, described(batch)
+        places, structured = np.empty((4, rows), np.int64), np.empty(rows, np.bool_)
+        at, size, escaped, mixed, alike, name, length, filled, holed = _kernels.look(
+            address, len(LINES), _LOOKED_AT, rows, places, structured
+        )
+        data = np.frombuffer(pa.foreign_buffer(at, size, batch), np.uint8) if size else NO_BYTES
         begins, ends, offsets, observed = places
-        addresses, nulls = found
-        lines = Spans(data, begins, ends)
-        return cls(batch, kept, addresses, nulls.tolist(), lines, offsets, observed, structured, mixed, alike, escaped)
+        service = ctypes.string_at(name, length).decode() if length >= 0 else None
+        return cls(
+            batch, kept, address + _DESCRIBED, Spans(data, begins, ends), offsets, observed, structured,
+            mixed, alike, service, escaped, filled, holed,
+        )  # fmt: skip
 
     def __len__(self) -> int:
         return len(self.offsets)
 
     def has(self, column: int) -> bool:
         """Return whether some row has a value there."""
-        return self.nulls[column] < len(self.offsets)
+        return bool(self._filled >> column & 1)
+
+    def lacks(self, column: int) -> bool:
+        """Return whether some row has none there."""
+        return bool(self._holed >> column & 1)
 
 
 class Frame:
@@ -84,8 +99,8 @@ class Frame:
         self._schema = schema
 
     @cached_property
-    def _made(self) -> tuple[Bytes, Ints, int, int, Ints]:
-        """Return what comes before the columns, where its numbers are, how many nodes and buffers there are, and types.
+    def _made(self) -> tuple[Ints, Ints, Ints]:
+        """Return what comes before the columns, where its numbers are (`marks` of `_frame_kernels`), and types.
 
         Zeros behind the description are part of it: so the columns begin at a multiple of what buffers begin at.
         """
@@ -96,17 +111,18 @@ class Frame:
         batch = table.child(_HEADER)
         nodes, node_count = batch.vector(_NODES)
         buffers, buffer_count = batch.vector(_BUFFERS)
-        marks = np.array([batch.place(_LENGTH), table.place(_BODY_LENGTH), nodes, buffers]) // 8
+        own = batch.place(_LENGTH), table.place(_BODY_LENGTH)
+        marks = np.array([*own, nodes, 8 * node_count, buffers, 8 * buffer_count]) // 8
         padded = size + -(_PREFIX + size) % _ALIGNED
         head = message[:4] + padded.to_bytes(4, "little") + message[_PREFIX : _PREFIX + size].ljust(padded, b"\0")
         types = np.array([_kind(field.type) for field in self._schema])
-        return np.frombuffer(head, np.uint8), marks, node_count, buffer_count, types
+        return np.frombuffer(head, np.int64), marks, types
 
     def table(
         self,
         rows: int,
         sources: Ints,
-        addresses: Ints,
+        columns: int,
         numbers: Ints,
         data: Bytes,
         other: Bytes,
@@ -115,13 +131,13 @@ class Frame:
         lists: tuple[Ints, Ints, Ints] = (_NONE, _NONE, _NONE),
     ) -> pa.Table:
         """Return a table of columns made of `sources`: see `_frame_kernels`, also for the other arguments."""
-        head, marks, node_count, buffer_count, types = self._made
-        parts = np.empty((node_count, 2), np.int64), np.empty((buffer_count, 2), np.int64)
-        room = _kernels.measure(types, sources, addresses, rows, numbers, begins, ends, lists, parts)
-        whole = pa.allocate_buffer(len(head) + room)
-        target, texts = np.frombuffer(whole, np.uint8), (data, other, begins, ends, lists)
-        _kernels.write(head, marks, types, sources, addresses, rows, numbers, *texts, parts, target)
-        return pa.Table.from_batches([pa.ipc.read_record_batch(whole, self._schema)])
+        blank, marks, types = self._made
+        head = blank.copy()
+        room = _kernels.measure(head, marks, types, sources, columns, rows, numbers, begins, ends, lists)
+        whole = pa.allocate_buffer(head.nbytes + room)
+        texts = data, other, begins, ends, lists
+        _kernels.write(head, marks, types, sources, columns, rows, numbers, *texts, whole.address)
+        return _table([_read(whole, self._schema)])
 
 
 def _kind(kind: pa.DataType) -> int:

@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 
 from parsing._columns import Ints, Rows, Spans
 from parsing._fit import Captures
-from parsing._frames import ARROW, FILLED, GIVEN, ZEROS, Frame, Given, exported
+from parsing._frames import ARROW, FILLED, GIVEN, LINE, ZEROS, Frame, Given, described
 from parsing._headers import Headers
 from parsing._severities import LEVELS, PRIORITIES
 from telemetry import LINES, LOGS
@@ -19,7 +19,7 @@ _LINE = {name: place for place, name in enumerate(LINES.names)}
 _LOG = {name: place for place, name in enumerate(LOGS.names)}
 _TIME, _ID, _SEVERITY = range(3)  # rows of `Columns.numbers`
 # Of records that are as their lines are: the columns of these, but for what is made anew.
-_SOURCES = np.array([(ARROW, _LINE.get(name, 0), 0) for name in LOGS.names])
+_SOURCES = np.array([(LINE, _LINE.get(name, 0), 0) for name in LOGS.names])
 _SOURCES[_LOG["time"]] = GIVEN, _TIME, 0
 _SOURCES[_LOG["template_id"]] = GIVEN, _ID, 0
 _SOURCES[_LOG["params"], 0], _SOURCES[_LOG["late"], 0] = GIVEN, ZEROS  # lateness is known to the pipeline only
@@ -39,13 +39,14 @@ class Columns:
     """What the columns of some records are made of, in the words of `_frames`; data 0 are the bytes of their bodies."""
 
     sources: Ints
-    addresses: Ints  # of the columns of the lines, then of others
+    lines: int  # where the columns of the lines are described
     numbers: Ints  # shape [3, record]: time (us), template id, severity (0: none)
     bodies: Spans
     begins: Ints
     ends: Ints
     service: pa.Array
-    kept: list[object]  # what lies at the addresses
+    kept: list[object]  # arrays, and what describes them
+    service_at: int = 0  # where `service` is described, if it is not that of the lines
 
     @classmethod
     def of(cls, rows: Given, headers: Headers, at: Rows, bodies: Spans, alike: bool, fallback: str) -> "Columns":
@@ -64,7 +65,7 @@ class Columns:
         if not alike:
             begins, ends = headers.taken(fields, at)
             begins[0], ends[0] = bodies.begins, bodies.ends
-        made = cls(_SOURCES, rows.addresses, numbers, bodies, begins, ends, service, [rows])
+        made = cls(_SOURCES, rows.columns, numbers, bodies, begins, ends, service, [rows])
         if headers.seen or not alike:
             made._make("body", GIVEN, places[0])
         texts = {name: made._put_text(rows, name, place) for name, place in zip(asked, places[1:], strict=True)}
@@ -72,12 +73,12 @@ class Columns:
         made._fill_service(rows, texts.get("service"), fallback)
         return made
 
-    def put(self, name: str, column: pa.Array) -> None:
-        """Make a column of an array."""
-        kept, address = exported(column)
-        self.kept.append(kept)
-        self.addresses = np.append(self.addresses, address)
-        self._make(name, ARROW, len(self.addresses) - 1)
+    def put(self, name: str, column: pa.Array) -> int:
+        """Make a column of an array; return where that is described."""
+        kept, address = described(column)
+        self.kept += kept, column
+        self._make(name, ARROW, address)
+        return address
 
     def _make(self, name: str, what: int, which: int) -> None:
         if self.sources is _SOURCES:
@@ -118,18 +119,13 @@ class Columns:
         """Find the service of each record."""
         if found is not None:
             self.put_service(pc.fill_null(found.column(empty_is_null=True), fallback))
-        elif rows.nulls[_SERVICE]:
+        elif rows.lacks(_SERVICE):
             self.put_service(pc.fill_null(self._stated(rows, "service"), fallback))
 
     def put_service(self, service: pa.Array) -> None:
         """Set the service of each record."""
         self.service = service
-        self.put("service", service)
-
-    @property
-    def service_place(self) -> int:
-        """Where among `addresses` that of the services is."""
-        return int(self.sources[_LOG["service"], 1])
+        self.service_at = self.put("service", service)
 
     @property
     def time_us(self) -> Ints:
@@ -142,4 +138,4 @@ class Columns:
         self.numbers[_ID] = ids
         lists, data = (captures.at, captures.begins, captures.ends), self.bodies.data
         places = data, data, self.begins, self.ends
-        return _FRAME.table(len(self.bodies), self.sources, self.addresses, self.numbers, *places, lists)
+        return _FRAME.table(len(self.bodies), self.sources, self.lines, self.numbers, *places, lists)
