@@ -8,20 +8,17 @@ import numpy as np
 import pyarrow as pa
 
 from parsing._attributes import attribute_column
-from parsing._columns import Flags, Ints, Rows, Spans, all_same
+from parsing._columns import Flags, Ints, Rows, Spans
 from parsing._frames import Given
 from parsing._headers import Headers
 from parsing._jit import Kernels
 from parsing._logs import Columns
 from parsing._services import NAME_ATTRIBUTE, Services
-from parsing._times import INVALID
-from telemetry import LINES
 
 if TYPE_CHECKING:
     from parsing._parser import Stream
 
 _row_kernels = Kernels("parsing._row_kernels")
-_TIME = LINES.get_field_index("time")
 
 
 @dataclass(slots=True)
@@ -62,17 +59,17 @@ class Records:
             bodies, tailed = _joined(headers, messages, first, keep)
         columns = Columns.of(taken, headers, at, bodies, first is None, fallback)
         inherited = _fill_times(columns.time_us, taken, headers, at, number[at], streams)
-        alike = all_same(columns.service) if "service" in headers.seen else taken.one_service
-        one_service = len(streams) == 1 and alike
-        service, refused = services.column(columns.service, one_service)
-        if service is not columns.service:
+        one = columns.one_service if len(streams) == 1 else None
+        refused: dict[int, str] = {}
+        if one is None or services.admit(one) != one:
+            service, refused = services.column(columns.service)
             columns.put_service(service)
         for record, name in refused.items():
             headers.extra.setdefault(record if first is None else int(first[record]), {})[NAME_ATTRIBUTE] = name
         attributes = attribute_column(taken, headers, at, len(messages), inherited)
         if attributes is not None:
             columns.put("attributes", attributes)
-        return cls(tailed, number[at], taken, messages, bodies, columns, one_service and not refused)
+        return cls(tailed, number[at], taken, messages, bodies, columns, one is not None and not refused)
 
     def origin(self, record: int) -> dict[str, Any]:
         """Return source, partition and offset of a record."""
@@ -101,15 +98,9 @@ def _fill_times(
 
     In order: the envelope's, the header's, the time of the record before, the observed time.
     """
-    us[:], known = headers.time_us[at], headers.timed[at]
-    if rows.has(_TIME):
-        stated = rows.batch.column(_TIME).slice(0, len(us))
-        enveloped = stated.is_valid().to_numpy(zero_copy_only=False)
-        us[:] = np.where(enveloped, stated.cast(pa.int64()).fill_null(0).to_numpy(zero_copy_only=False), us)
-        known = known | enveloped
-    inherited = np.zeros(len(us), np.bool_)
-    last = np.array([INVALID if stream.last_time_us is None else stream.last_time_us for stream in streams])
-    some = _row_kernels.inherit(us, known, number, rows.observed, last, inherited)
+    inherited, last = np.empty(len(us), np.bool_), np.array([stream.last_time_us for stream in streams])
+    read, timed = headers.time_us[at], headers.timed[at]
+    some = _row_kernels.fill_times(rows.times, read, timed, rows.observed, number, last, us, inherited)
     for stream, time in zip(streams, last.tolist(), strict=True):
-        stream.last_time_us = None if time == INVALID else time
+        stream.last_time_us = time
     return inherited if some else None

@@ -69,7 +69,7 @@ def deltas(
         columns.kept += kept, column
         sources[place] = ARROW, address, 0
     packed = np.frombuffer(b"".join(texts), np.uint8)
-    return _FRAME.table(count, sources, columns.lines, found[1:], bodies.data, packed, found[1:], found[2:])
+    return _FRAME.table(count, sources, columns.lines.columns, found[1:], bodies.data, packed, found[1:], found[2:])
 
 
 def _shorten(bodies: Spans, begins: Ints, ends: Ints) -> None:

@@ -24,6 +24,7 @@ DESCRIBED = 7
 _LENGTH, _NULLS, _OFFSET, _CHILDREN, _BUFFERS = range(5)
 _COUNTS, _ITS_BUFFERS, _ITS_CHILDREN, _RELEASE = 3, 5, 6, 8  # of an ArrowArray, which begins as a description does
 _PAD = 64
+NO_TIME = np.iinfo(np.int64).min
 
 
 @compiled
@@ -93,15 +94,23 @@ def _all_alike(array, rows):  # type: ignore[no-untyped-def]
     return differ == 0
 
 
+@inlined
+def _mark_nulls(array, rows, out):  # type: ignore[no-untyped-def]
+    bits, first = octets(_buffer(array, 0)), array[_OFFSET]
+    for row in range(rows):
+        if array[_NULLS] == array[_LENGTH] or bits[(first + row) >> 3] >> ((first + row) & 7) & 1 == 0:
+            out[row] = NO_TIME
+
+
 @compiled
 def look(target, width, columns, rows, places, marked):  # type: ignore[no-untyped-def]
     """Look at a batch of LINES, which has rows, and `width` columns, and is described at `target`.
 
-    `columns`: where body, service, offset, observed time and structured are. `places` (shape [4, row]) becomes where
-    each body begins and ends in the bytes used, its offset, and when it was observed; marked[row] whether it is
-    structured. Returns the address of these bytes and how many there are, and whether one is the escape character, some
-    row is structured, and all rows are of one service, or of none; where its name is, and its bytes (-1: none); and
-    bits for the columns that have a value, and those that have a null.
+    `columns`: where body, service, offset, observed time, time and structured are. `places` (shape [5, row]) becomes
+    where each body begins and ends in the bytes used, its offset, when it was observed, and its time (NO_TIME: null);
+    marked[row] whether it is structured. Returns the address of these bytes and how many there are, and whether one is
+    the escape character, some row is structured, and all rows are of one service, or of none; where its name is, and
+    its bytes (-1: none); and bits for the columns that have a value, and those that have a null.
     """
     batch = int64s(target)
     filled, holed = np.int64(0), np.int64(0)
@@ -117,10 +126,13 @@ def look(target, width, columns, rows, places, marked):  # type: ignore[no-untyp
     text, escaped = octets(_buffer(body, 2)), False
     for k in range(begin, end):
         escaped |= text[k] == 27
-    for k in range(2, 4):
+    for k in range(2, 5):
         column = _child(batch, columns[k])
-        move(place_of(places[k]), _buffer(column, 1) + 8 * column[_OFFSET], 8 * rows)
-    column, structured = _child(batch, columns[4]), False
+        if filled >> columns[k] & 1:
+            move(place_of(places[k]), _buffer(column, 1) + 8 * column[_OFFSET], 8 * rows)
+        if holed >> columns[k] & 1:
+            _mark_nulls(column, rows, places[k])
+    column, structured = _child(batch, columns[5]), False
     bits, first = octets(_buffer(column, 1)), column[_OFFSET]
     for row in range(rows):
         marked[row] = bits[(first + row) >> 3] >> ((first + row) & 7) & 1

@@ -22,7 +22,7 @@ LINE, ARROW, GIVEN, FILLED, ZEROS = range(5)
 """What a column is made of, as `_frame_kernels` says."""
 
 _LOOKED_AT = np.array(
-    [LINES.get_field_index(name) for name in ("body", "service", "offset", "observed_time", "structured")]
+    [LINES.get_field_index(name) for name in ("body", "service", "offset", "observed_time", "time", "structured")]
 )
 _NONE = np.zeros(0, np.int64)
 _read, _table = pa.ipc.read_record_batch, pa.Table.from_batches
@@ -56,6 +56,7 @@ class Given:
     lines: Spans
     offsets: Ints
     observed: Ints  # us
+    times: Ints  # us, INVALID where none is stated
     structured: Flags
     mixed: bool  # some are structured
     one_service: bool  # all name the same, or none does
@@ -68,15 +69,15 @@ class Given:
     def of(cls, batch: pa.RecordBatch) -> "Given":
         """Look at a batch, which has rows."""
         rows, (kept, address) = batch.num_rows, described(batch)
-        places, structured = np.empty((4, rows), np.int64), np.empty(rows, np.bool_)
+        places, structured = np.empty((5, rows), np.int64), np.empty(rows, np.bool_)
         at, size, escaped, mixed, alike, name, length, filled, holed = _kernels.look(
             address, len(LINES), _LOOKED_AT, rows, places, structured
         )
         data = np.frombuffer(pa.foreign_buffer(at, size, batch), np.uint8) if size else NO_BYTES
-        begins, ends, offsets, observed = places
+        begins, ends, offsets, observed, times = places
         service = ctypes.string_at(name, length).decode() if length >= 0 else None
         return cls(
-            batch, kept, address + _DESCRIBED, Spans(data, begins, ends), offsets, observed, structured,
+            batch, kept, address + _DESCRIBED, Spans(data, begins, ends), offsets, observed, times, structured,
             mixed, alike, service, escaped, filled, holed,
         )  # fmt: skip
 

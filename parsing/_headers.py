@@ -80,9 +80,10 @@ class Headers:
     @classmethod
     def none(cls, lines: Spans) -> "Headers":
         """Return the headers of lines of which none is looked for: each is its message. Not to be filled in."""
-        none = np.zeros(len(lines), np.bool_)
-        begins, ends, time_us = lines.begins[np.newaxis], lines.ends[np.newaxis], np.zeros(len(lines), np.int64)
-        return cls(lines.data, begins, ends, none, none, time_us, none, none, none.view(np.int8), none)
+        rows = len(lines)
+        none, zeros, undated = np.zeros(rows, np.bool_), np.zeros(rows, np.int64), np.zeros(rows, np.int8)
+        begins, ends = lines.begins[np.newaxis], lines.ends[np.newaxis]
+        return cls(lines.data, begins, ends, none, none, zeros, none, none, undated, none)
 
     @classmethod
     def blank(cls, lines: Spans) -> "Headers":

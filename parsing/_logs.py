@@ -1,13 +1,13 @@
 """Rows of `logs`: what each column of them is made of, which is written down first and made into a table at once."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from parsing._columns import Ints, Rows, Spans
+from parsing._columns import Ints, Rows, Spans, all_same
 from parsing._fit import Captures
 from parsing._frames import ARROW, FILLED, GIVEN, LINE, ZEROS, Frame, Given, described
 from parsing._headers import Headers
@@ -39,14 +39,15 @@ class Columns:
     """What the columns of some records are made of, in the words of `_frames`; data 0 are the bytes of their bodies."""
 
     sources: Ints
-    lines: int  # where the columns of the lines are described
+    lines: Given  # first lines of the records; others may be behind them
     numbers: Ints  # shape [3, record]: time (us), template id, severity (0: none)
     bodies: Spans
     begins: Ints
     ends: Ints
-    service: pa.Array
-    kept: list[object]  # arrays, and what describes them
-    service_at: int = 0  # where `service` is described, if it is not that of the lines
+    one_service: str | None = None  # all name this one
+    kept: list[object] = field(default_factory=list)  # arrays, and what describes them
+    _service: pa.Array | None = None  # if not that of the lines
+    service_at: int = 0  # where this is described
 
     @classmethod
     def of(cls, rows: Given, headers: Headers, at: Rows, bodies: Spans, alike: bool, fallback: str) -> "Columns":
@@ -55,9 +56,7 @@ class Columns:
         Times and templates are to come. What the envelope states wins over what the header says. `alike`: the records
         are the first of `headers`, and their bodies its messages. `fallback`: the service of those that name none.
         """
-        count, service = len(bodies), rows.batch.column(_SERVICE)
-        if count < len(rows):
-            service = service.slice(0, count)
+        count = len(bodies)
         numbers, begins, ends = np.empty((3, count), np.int64), headers.begins, headers.ends
         asked = [name for name, field in _TEXTS.items() if field in headers.seen] if headers.seen else []
         fields = ["message", *[_TEXTS[name] for name in asked]]
@@ -65,7 +64,7 @@ class Columns:
         if not alike:
             begins, ends = headers.taken(fields, at)
             begins[0], ends[0] = bodies.begins, bodies.ends
-        made = cls(_SOURCES, rows.columns, numbers, bodies, begins, ends, service, [rows])
+        made = cls(_SOURCES, rows, numbers, bodies, begins, ends)
         if headers.seen or not alike:
             made._make("body", GIVEN, places[0])
         texts = {name: made._put_text(rows, name, place) for name, place in zip(asked, places[1:], strict=True)}
@@ -85,8 +84,8 @@ class Columns:
             self.sources = _SOURCES.copy()
         self.sources[_LOG[name]] = what, which, 0
 
-    def _stated(self, rows: Given, name: str) -> pa.Array:
-        return rows.batch.column(_LINE[name]).slice(0, len(self.bodies))
+    def _stated(self, name: str) -> pa.Array:
+        return self.lines.batch.column(_LINE[name]).slice(0, len(self.bodies))
 
     def _put_text(self, rows: Given, name: str, place: int) -> Spans:
         """Take over a text of the header where the envelope states none; return what came of it."""
@@ -95,14 +94,14 @@ class Columns:
         if not rows.has(_LINE[name]):
             self._make(name, FILLED, place)
             return found
-        both = pc.coalesce(self._stated(rows, name), found.column(empty_is_null=True))
+        both = pc.coalesce(self._stated(name), found.column(empty_is_null=True))
         self.put(name, both)
         return Spans.of(both)
 
     def _put_severity(self, rows: Given, headers: Headers, at: Rows, level: Spans | None) -> None:
         """Take over the severities that the texts, or else the priorities of syslog, tell where none is stated."""
         if level is None and rows.has(_LINE["severity_text"]):
-            level = Spans.of(self._stated(rows, "severity_text"))
+            level = Spans.of(self._stated("severity_text"))
         numbers = LEVELS.of(level) if level is not None else None
         if "priority" in headers.seen:
             priorities = PRIORITIES.of(headers.spans("priority", at))
@@ -113,19 +112,28 @@ class Columns:
         self._make("severity_number", FILLED, _SEVERITY)
         if rows.has(_LINE["severity_number"]):
             found = pa.array(numbers.astype(np.int8), mask=numbers == 0)
-            self.put("severity_number", pc.coalesce(self._stated(rows, "severity_number"), found))
+            self.put("severity_number", pc.coalesce(self._stated("severity_number"), found))
 
     def _fill_service(self, rows: Given, found: Spans | None, fallback: str) -> None:
         """Find the service of each record."""
         if found is not None:
             self.put_service(pc.fill_null(found.column(empty_is_null=True), fallback))
+            self.one_service = self.service[0].as_py() if all_same(self.service) else None
         elif rows.lacks(_SERVICE):
-            self.put_service(pc.fill_null(self._stated(rows, "service"), fallback))
+            self.put_service(pc.fill_null(self._stated("service"), fallback))
+            self.one_service = fallback if rows.one_service else None
+        else:
+            self.one_service = rows.service
 
     def put_service(self, service: pa.Array) -> None:
         """Set the service of each record."""
-        self.service = service
+        self._service = service
         self.service_at = self.put("service", service)
+
+    @property
+    def service(self) -> pa.Array:
+        """The service of each record."""
+        return self._stated("service") if self._service is None else self._service
 
     @property
     def time_us(self) -> Ints:
@@ -138,4 +146,4 @@ class Columns:
         self.numbers[_ID] = ids
         lists, data = (captures.at, captures.begins, captures.ends), self.bodies.data
         places = data, data, self.begins, self.ends
-        return _FRAME.table(len(self.bodies), self.sources, self.lines, self.numbers, *places, lists)
+        return _FRAME.table(len(self.bodies), self.sources, self.lines.columns, self.numbers, *places, lists)

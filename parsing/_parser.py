@@ -22,6 +22,7 @@ from parsing._records import continues, cut_long
 from parsing._services import OTHER, Services
 from parsing._settings import ParserSettings
 from parsing._templates import OVERFLOW_TEXT, with_tail
+from parsing._times import INVALID
 from parsing._years import Years
 from telemetry import LINEAGE, LINES, LOGS, TEMPLATES, CorruptState, Parsed, template_id
 
@@ -43,7 +44,7 @@ class Stream:
     miner: Miner
     years: Years | None = None  # where the year is set
     headed: bool = False  # a line with a header has been seen
-    last_time_us: int | None = None
+    last_time_us: int = INVALID
     tailed: set[str] = field(default_factory=set)  # templates that also occurred with continuation lines
     warned: bool = False  # of templates beyond the limit
 
@@ -54,7 +55,8 @@ class Stream:
         for reader, seen in zip((self.raw, self.inner), saved.get("watch", []), strict=False):
             reader.watch.restore(seen)
         self.miner.restore(saved["miner"])
-        self.headed, self.last_time_us = saved["headed"], saved["last_time_us"]
+        self.headed = saved["headed"]
+        self.last_time_us = INVALID if saved["last_time_us"] is None else saved["last_time_us"]
         self.tailed = set(saved["tailed"])
         if self.years and saved.get("years"):
             self.years.restore(saved["years"])
@@ -149,10 +151,10 @@ class Parser:
     def _streams_of(self, rows: Given) -> tuple[list[Stream], Ints]:
         """Return the streams the rows belong to, and which of them each row does."""
         fallback = self.settings.service or UNKNOWN_SERVICE
-        service = rows.batch.column(_SERVICE)
         if rows.one_service:
-            name = self._learning.admit(service[0].as_py() or fallback)
-            return [self.stream(name)], np.zeros(len(service), np.int64)
+            name = self._learning.admit(rows.service or fallback)
+            return [self.stream(name)], np.zeros(len(rows), np.int64)
+        service = rows.batch.column(_SERVICE)
         coded = pc.fill_null(service, fallback).dictionary_encode()
         number = coded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
         admitted = [self._learning.admit(name) for name in coded.dictionary.to_pylist()]
@@ -254,7 +256,7 @@ class Parser:
                 "watch": [stream.raw.watch.snapshot(), stream.inner.watch.snapshot()],
                 "miner": stream.miner.snapshot(),
                 "headed": stream.headed,
-                "last_time_us": stream.last_time_us,
+                "last_time_us": None if stream.last_time_us == INVALID else stream.last_time_us,
                 "tailed": sorted(stream.tailed),
                 "years": stream.years.snapshot() if stream.years else None,
             }

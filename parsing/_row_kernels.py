@@ -4,6 +4,8 @@ import numpy as np
 
 from parsing._jit import compiled
 
+_NONE = np.iinfo(np.int64).min
+
 
 @compiled
 def text_places(offsets, first, begins, ends):  # type: ignore[no-untyped-def]
@@ -40,17 +42,18 @@ def headed_rows(matched, structured, stream, known, headed):  # type: ignore[no-
 
 
 @compiled
-def inherit(us, known, stream, observed, last, inherited):  # type: ignore[no-untyped-def]
-    """Set the time of each row that has none of its own to that of the row before it in its stream, or `observed`.
+def fill_times(stated, read, timed, observed, stream, last, us, inherited):  # type: ignore[no-untyped-def]
+    """Set the time of each row: the one stated, or read where it is timed, or that of the row before, or `observed`.
 
-    `last`: the latest time of each stream's own, int64 min where there is none so far; kept up to date. Returns whether
-    some row has that of the row before it.
+    The row before in its stream, that is. `last`: the latest time of each stream's own; kept up to date. Of what is
+    stated and last, int64 min is none. Returns whether some row has inherited that of the row before it.
     """
     some = False
     for row in range(us.size):
-        if known[row]:
-            last[stream[row]] = us[row]
-        elif last[stream[row]] != np.iinfo(np.int64).min:
+        inherited[row] = False
+        if stated[row] != _NONE or timed[row]:
+            us[row] = last[stream[row]] = stated[row] if stated[row] != _NONE else read[row]
+        elif last[stream[row]] != _NONE:
             us[row] = last[stream[row]]
             inherited[row] = some = True
         else:
