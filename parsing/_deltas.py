@@ -33,18 +33,16 @@ _MADE_OF |= {"count": (GIVEN, 5, 0), "offset": (GIVEN, 6, 0), "template": (GIVEN
 _SOURCES = np.array([_MADE_OF.get(name) or (LINE, LINES.get_field_index(name), 0) for name in TEMPLATES.names])
 
 
-def deltas(
-    records: Records, facts: Ints, shares: Sequence[tuple["Stream", Rows]], number: Ints, rules: Sequence[Rule]
-) -> pa.Table:
+def deltas(records: Records, shares: Sequence[tuple["Stream", Rows]], number: Ints, rules: Sequence[Rule]) -> pa.Table:
     """Return the TEMPLATES rows of some records, in order of first appearance.
 
-    `number`: the template's number in its stream; `facts`: see `Templates`, of each record; `shares`: each stream's
-    records. Behind them comes a row of count 0 for each rule, as the template it leads to may have no record yet.
+    `number`: the template's number in its stream; `shares`: each stream's records. Behind them comes a row of count 0
+    for each rule, as the template it leads to may have no record yet.
     """
     columns, bodies, rows = records.columns, records.bodies, records.rows
     found, keys = np.empty((10, len(bodies) + len(rules)), np.int64), _keys(records, shares, number)
     count, longest = _row_kernels.summarise(
-        keys, facts, columns.time_us, rows.offsets, bodies.begins, bodies.ends, found
+        keys, columns.facts, columns.time_us, rows.offsets, bodies.begins, bodies.ends, found
     )
     texts = _texts(shares, number, found[0, :count])
     for rule in rules:

@@ -17,7 +17,8 @@ from telemetry import LINES, LOGS
 _FRAME = Frame(LOGS)
 _LINE = {name: place for place, name in enumerate(LINES.names)}
 _LOG = {name: place for place, name in enumerate(LOGS.names)}
-_TIME, _ID, _SEVERITY = range(3)  # rows of `Columns.numbers`
+_TIME, _SEVERITY, _FACTS = range(3)  # rows of `Columns.numbers`
+_ID = _FACTS + 1
 # Of records that are as their lines are: the columns of these, but for what is made anew.
 _SOURCES = np.array([(LINE, _LINE.get(name, 0), 0) for name in LOGS.names])
 _SOURCES[_LOG["time"]] = GIVEN, _TIME, 0
@@ -40,7 +41,7 @@ class Columns:
 
     sources: Ints
     lines: Given  # first lines of the records; others may be behind them
-    numbers: Ints  # shape [3, record]: time (us), template id, severity (0: none)
+    numbers: Ints  # shape [5, record]: time (us), severity (0: none), facts of the template
     bodies: Spans
     begins: Ints
     ends: Ints
@@ -57,20 +58,22 @@ class Columns:
         are the first of `headers`, and their bodies its messages. `fallback`: the service of those that name none.
         """
         count = len(bodies)
-        numbers, begins, ends = np.empty((3, count), np.int64), headers.begins, headers.ends
-        asked = [name for name, field in _TEXTS.items() if field in headers.seen] if headers.seen else []
-        fields = ["message", *[_TEXTS[name] for name in asked]]
-        places: Sequence[int] = headers.places(fields) if alike else range(len(fields))
-        if not alike:
-            begins, ends = headers.taken(fields, at)
-            begins[0], ends[0] = bodies.begins, bodies.ends
-        made = cls(_SOURCES, rows, numbers, bodies, begins, ends)
-        if headers.seen or not alike:
-            made._make("body", GIVEN, places[0])
-        texts = {name: made._put_text(rows, name, place) for name, place in zip(asked, places[1:], strict=True)}
+        made = cls(_SOURCES, rows, np.empty((5, count), np.int64), bodies, headers.begins, headers.ends)
+        texts = made._put_texts(headers, at, alike) if headers.seen or not alike else {}
         made._put_severity(rows, headers, at, texts.get("severity_text"))
         made._fill_service(rows, texts.get("service"), fallback)
         return made
+
+    def _put_texts(self, headers: Headers, at: Rows, alike: bool) -> dict[str, Spans]:
+        """Take over the bodies, and the texts of headers; return what came of these, by column."""
+        asked = [name for name, field in _TEXTS.items() if field in headers.seen]
+        fields = ["message", *[_TEXTS[name] for name in asked]]
+        places: Sequence[int] = headers.places(fields) if alike else range(len(fields))
+        if not alike:
+            self.begins, self.ends = headers.taken(fields, at)
+            self.begins[0], self.ends[0] = self.bodies.begins, self.bodies.ends
+        self._make("body", GIVEN, places[0])
+        return {name: self._put_text(name, place) for name, place in zip(asked, places[1:], strict=True)}
 
     def put(self, name: str, column: pa.Array) -> int:
         """Make a column of an array; return where that is described."""
@@ -87,11 +90,11 @@ class Columns:
     def _stated(self, name: str) -> pa.Array:
         return self.lines.batch.column(_LINE[name]).slice(0, len(self.bodies))
 
-    def _put_text(self, rows: Given, name: str, place: int) -> Spans:
+    def _put_text(self, name: str, place: int) -> Spans:
         """Take over a text of the header where the envelope states none; return what came of it."""
         count = len(self.bodies)
         found = Spans(self.bodies.data, self.begins[place][:count], self.ends[place][:count])
-        if not rows.has(_LINE[name]):
+        if not self.lines.has(_LINE[name]):
             self._make(name, FILLED, place)
             return found
         both = pc.coalesce(self._stated(name), found.column(empty_is_null=True))
@@ -136,14 +139,19 @@ class Columns:
         return self._stated("service") if self._service is None else self._service
 
     @property
+    def facts(self) -> Ints:
+        """The facts of each record's template (see `Templates`), to be filled in."""
+        facts: Ints = self.numbers[_FACTS:]
+        return facts
+
+    @property
     def time_us(self) -> Ints:
         """The time of each record, to be filled in."""
         time_us: Ints = self.numbers[_TIME]
         return time_us
 
-    def table(self, ids: Ints, captures: Captures) -> pa.Table:
-        """Return the rows of `logs`; `ids`: of the templates, whose captures these are."""
-        self.numbers[_ID] = ids
+    def table(self, captures: Captures) -> pa.Table:
+        """Return the rows of `logs`; `captures`: of their templates."""
         lists, data = (captures.at, captures.begins, captures.ends), self.bodies.data
         places = data, data, self.begins, self.ends
         return _FRAME.table(len(self.bodies), self.sources, self.lines.columns, self.numbers, *places, lists)

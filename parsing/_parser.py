@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from parsing._assemble import Records
-from parsing._columns import Flags, Ints, Rows, Spans, streams_in
+from parsing._columns import Flags, Ints, Rows, streams_in
 from parsing._deltas import Rule, deltas
 from parsing._fit import Captures, recipe
 from parsing._frames import Given
@@ -201,12 +201,12 @@ class Parser:
                     number[row] = stream.miner.templates.tailed(int(number[row]))
             self._warn_of_templates(stream)
         rules.sort(key=lambda rule: rule["row"])
-        captures, facts, fitting = _fitted(records.bodies, shares, number)
+        captures, fitting = _fitted(records, shares, number)
         if fitting < count:
             number[~captures.fits] = OVERFLOW_TEXT
-            captures, facts, _ = _fitted(records.bodies, shares, number)
-        logs = records.columns.table(facts[1], captures)
-        templates = deltas(records, facts, shares, number, rules)
+            captures, _ = _fitted(records, shares, number)
+        logs = records.columns.table(captures)
+        templates = deltas(records, shares, number, rules)
         lineage = pa.Table.from_pylist(rules, LINEAGE) if rules else _NO_RULES
         joined = keep - count - records.filtered
         return Parsed(logs, templates, lineage, next, joined=joined, filtered=records.filtered)
@@ -282,18 +282,19 @@ class Parser:
         return parser
 
 
-def _fitted(bodies: Spans, shares: list[tuple[Stream, Rows]], number: Ints) -> tuple[Captures, Ints, int]:
-    """Return what the wildcards of each record's template stand for, the facts of this, and how many records fit.
+def _fitted(records: Records, shares: list[tuple[Stream, Rows]], number: Ints) -> tuple[Captures, int]:
+    """Return what the wildcards of each record's template stand for, and how many records fit; note the facts of these.
 
-    `number`: the template's in its stream; facts: see `Templates`.
+    `number`: the template's in its stream.
     """
-    facts = np.empty((3, len(number)), np.int64)
-    for stream, mine in shares:
-        facts[:, mine] = stream.miner.templates.facts.take(number[mine], axis=1)
+    own = [(stream.miner.templates, None if isinstance(mine, slice) else mine) for stream, mine in shares]
+    facts = records.columns.facts
+    for templates, mine in own:
+        _kernels.take_facts(templates.facts, number, mine, facts)
     captures, fitting = Captures.of(facts[0]), 0
-    for stream, mine in shares:
-        fitting += captures.find(bodies.take(mine), stream.miner.templates, number[mine], mine)
-    return captures, facts, fitting
+    for templates, mine in own:
+        fitting += captures.find(records.bodies, templates, number, mine)
+    return captures, fitting
 
 
 def _rule(old: str, new: str, row: int, records: Records) -> Rule:
