@@ -27,12 +27,9 @@ class Records:
 
     tailed: Flags | None  # it has continuation lines that are not blank; None: no record has
     stream: Ints
-    rows: Given  # first lines; others may be behind them
     messages: Spans  # first lines without header
-    bodies: Spans  # messages with continuation lines
     columns: Columns
     one_service: bool  # all have the same
-    filtered: int = 0
 
     @classmethod
     def build(
@@ -52,28 +49,28 @@ class Records:
         of records that name none.
         """
         at: Rows = slice(0, keep) if first is None else first
-        taken, messages, tailed = rows, headers.spans("message", at), None
+        taken, messages, tailed, stream = rows, headers.spans("message", at), None, number[at]
         bodies = messages
         if first is not None:
             taken = Given.of(rows.batch.take(pa.array(first)))
             bodies, tailed = _joined(headers, messages, first, keep)
         columns = Columns.of(taken, headers, at, bodies, first is None, fallback)
-        inherited = _fill_times(columns.time_us, taken, headers, at, number[at], streams)
+        inherited = _fill_times(columns, headers, at, stream, streams)
         one = columns.one_service if len(streams) == 1 else None
-        refused: dict[int, str] = {}
         if one is None or services.admit(one) != one:
             service, refused = services.column(columns.service)
             columns.put_service(service)
-        for record, name in refused.items():
-            headers.extra.setdefault(record if first is None else int(first[record]), {})[NAME_ATTRIBUTE] = name
-        attributes = attribute_column(taken, headers, at, len(messages), inherited)
+            one = None if refused else one
+            for record, name in refused.items():
+                headers.extra.setdefault(record if first is None else int(first[record]), {})[NAME_ATTRIBUTE] = name
+        attributes = attribute_column(taken, headers, at, len(stream), inherited)
         if attributes is not None:
             columns.put("attributes", attributes)
-        return cls(tailed, number[at], taken, messages, bodies, columns, one is not None and not refused)
+        return cls(tailed, stream, messages, columns, one is not None)
 
     def origin(self, record: int) -> dict[str, Any]:
         """Return source, partition and offset of a record."""
-        return {name: self.rows.batch[name][record].as_py() for name in ("source", "partition", "offset")}
+        return {name: self.columns.lines.batch[name][record].as_py() for name in ("source", "partition", "offset")}
 
 
 def _joined(headers: Headers, messages: Spans, first: Ints, keep: int) -> tuple[Spans, Flags]:
@@ -92,15 +89,15 @@ def _joined(headers: Headers, messages: Spans, first: Ints, keep: int) -> tuple[
 
 
 def _fill_times(
-    us: Ints, rows: Given, headers: Headers, at: Rows, number: Ints, streams: Sequence["Stream"]
+    columns: Columns, headers: Headers, at: Rows, number: Ints, streams: Sequence["Stream"]
 ) -> Flags | None:
     """Set each record's time; return of which ones it is that of the record before it in its stream, None for none.
 
     In order: the envelope's, the header's, the time of the record before, the observed time.
     """
-    inherited, last = np.empty(len(us), np.bool_), np.array([stream.last_time_us for stream in streams])
-    read, timed = headers.time_us[at], headers.timed[at]
-    some = _row_kernels.fill_times(rows.times, read, timed, rows.observed, number, last, us, inherited)
+    inherited, last = np.empty(len(number), np.bool_), np.array([stream.last_time_us for stream in streams])
+    places, read, timed = columns.lines.places, headers.time_us[at], headers.timed[at]
+    some = _row_kernels.fill_times(places, read, timed, number, last, columns.time_us, inherited)
     for stream, time in zip(streams, last.tolist(), strict=True):
         stream.last_time_us = time
     return inherited if some else None

@@ -39,11 +39,9 @@ def deltas(records: Records, shares: Sequence[tuple["Stream", Rows]], number: In
     `number`: the template's number in its stream; `shares`: each stream's records. Behind them comes a row of count 0
     for each rule, as the template it leads to may have no record yet.
     """
-    columns, bodies, rows = records.columns, records.bodies, records.rows
-    found, keys = np.empty((10, len(bodies) + len(rules)), np.int64), _keys(records, shares, number)
-    count, longest = _row_kernels.summarise(
-        keys, columns.facts, columns.time_us, rows.offsets, bodies.begins, bodies.ends, found
-    )
+    columns, found = records.columns, np.empty((10, len(number) + len(rules)), np.int64)
+    bodies, rows, keys = columns.bodies, columns.lines, _keys(records, shares, number)
+    count, longest = _row_kernels.summarise(keys, columns.numbers, rows.places, bodies.begins, bodies.ends, found)
     texts = _texts(shares, number, found[0, :count])
     for rule in rules:
         row, text, end = rule["row"], rule["template"].encode(), found[9, count - 1]

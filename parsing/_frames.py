@@ -6,7 +6,7 @@ they lie. The description is the same for all batches of a schema but for number
 of buffers): it is taken from a message that pyarrow made, and where these numbers are is looked up in it, once.
 """
 
-import ctypes
+from ctypes import string_at
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -31,7 +31,8 @@ _ALIGNED = 64  # what the places of buffers are multiples of
 _HEADER, _BODY_LENGTH = 2, 3  # fields of a Message
 _LENGTH, _NODES, _BUFFERS = 0, 1, 2  # fields of a RecordBatch
 _ARROW_ARRAY, _DESCRIBED = 80, 56  # bytes of an array in the C data interface, and of its description
-_MOST = 1 + len(LINES) + 3  # arrays in a batch of LINES, its map having three children; no column has as many
+_WIDTH = len(LINES)
+_MOST = 1 + _WIDTH + 3  # arrays in a batch of LINES, its map having three children; no column has as many
 
 
 def described(array: pa.Array | pa.RecordBatch) -> tuple[pa.Buffer, int]:
@@ -54,9 +55,7 @@ class Given:
     kept: pa.Buffer
     columns: int  # where they are described
     lines: Spans
-    offsets: Ints
-    observed: Ints  # us
-    times: Ints  # us, INVALID where none is stated
+    places: Ints  # shape [5, row]: see `_frame_kernels.look`
     structured: Flags
     mixed: bool  # some are structured
     one_service: bool  # all name the same, or none does
@@ -71,18 +70,27 @@ class Given:
         rows, (kept, address) = batch.num_rows, described(batch)
         places, structured = np.empty((5, rows), np.int64), np.empty(rows, np.bool_)
         at, size, escaped, mixed, alike, name, length, filled, holed = _kernels.look(
-            address, len(LINES), _LOOKED_AT, rows, places, structured
+            address, _WIDTH, _LOOKED_AT, rows, places, structured
         )
         data = np.frombuffer(pa.foreign_buffer(at, size, batch), np.uint8) if size else NO_BYTES
-        begins, ends, offsets, observed, times = places
-        service = ctypes.string_at(name, length).decode() if length >= 0 else None
-        return cls(
-            batch, kept, address + _DESCRIBED, Spans(data, begins, ends), offsets, observed, times, structured,
-            mixed, alike, service, escaped, filled, holed,
-        )  # fmt: skip
+        lines, service = Spans(data, places[0], places[1]), string_at(name, length).decode() if length >= 0 else None
+        columns = address + _DESCRIBED
+        return cls(batch, kept, columns, lines, places, structured, mixed, alike, service, escaped, filled, holed)
 
     def __len__(self) -> int:
-        return len(self.offsets)
+        return len(self.structured)
+
+    @property
+    def offsets(self) -> Ints:
+        """Return where in the partition each row is."""
+        offsets: Ints = self.places[2]
+        return offsets
+
+    @property
+    def observed(self) -> Ints:
+        """Return when each row was observed (us)."""
+        observed: Ints = self.places[3]
+        return observed
 
     def has(self, column: int) -> bool:
         """Return whether some row has a value there."""

@@ -46,6 +46,8 @@ _PROMISING = (
     r"|^(?i:trace_?id)|^[A-Z]{4}\[\d{4}|^[a-z]{4}: |^[VDIWEF]/|^\d+ +\[|^[A-Z]+ +(?:\[[^\[\]]+\] +)?[\w$]+\."
 )
 _LOOKED_AT = 300  # bytes
+_NO_FLAGS, _NO_TIMES = np.zeros(0, np.bool_), np.zeros(0, np.int64)
+_NOTHING = _NO_FLAGS, _NO_FLAGS, _NO_TIMES, _NO_FLAGS, _NO_FLAGS, _NO_FLAGS.view(np.int8), _NO_FLAGS
 
 
 @lru_cache(maxsize=256)
@@ -79,11 +81,8 @@ class Headers:
 
     @classmethod
     def none(cls, lines: Spans) -> "Headers":
-        """Return the headers of lines of which none is looked for: each is its message. Not to be filled in."""
-        rows = len(lines)
-        none, zeros, undated = np.zeros(rows, np.bool_), np.zeros(rows, np.int64), np.zeros(rows, np.int8)
-        begins, ends = lines.begins[np.newaxis], lines.ends[np.newaxis]
-        return cls(lines.data, begins, ends, none, none, zeros, none, none, undated, none)
+        """Return the headers of lines of which none is looked for: each is its message, and nothing else is said."""
+        return cls(lines.data, lines.begins[np.newaxis], lines.ends[np.newaxis], *_NOTHING)
 
     @classmethod
     def blank(cls, lines: Spans) -> "Headers":

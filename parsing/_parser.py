@@ -72,6 +72,7 @@ class Parser:
 
     def __init__(self, settings: ParserSettings | None = None) -> None:
         self.settings = settings or ParserSettings()
+        self._fallback = self.settings.service or UNKNOWN_SERVICE
         self._streams: dict[str, Stream] = {}
         self._learning = Services(self.settings.max_services)  # those that have a stream of their own
         self._services = Services(self.settings.max_services)
@@ -140,8 +141,7 @@ class Parser:
         if keep == 0:
             return self._nothing(next), starts
         first = np.flatnonzero(starts) if starts is not None else None
-        fallback = self.settings.service or UNKNOWN_SERVICE
-        records = Records.build(rows, headers, keep, first, number, streams, fallback, self._services)
+        records = Records.build(rows, headers, keep, first, number, streams, self._fallback, self._services)
         self._warn_of_services()
         return self._templated(records, streams, keep, next), starts
 
@@ -150,12 +150,11 @@ class Parser:
 
     def _streams_of(self, rows: Given) -> tuple[list[Stream], Ints]:
         """Return the streams the rows belong to, and which of them each row does."""
-        fallback = self.settings.service or UNKNOWN_SERVICE
         if rows.one_service:
-            name = self._learning.admit(rows.service or fallback)
+            name = self._learning.admit(rows.service or self._fallback)
             return [self.stream(name)], np.zeros(len(rows), np.int64)
         service = rows.batch.column(_SERVICE)
-        coded = pc.fill_null(service, fallback).dictionary_encode()
+        coded = pc.fill_null(service, self._fallback).dictionary_encode()
         number = coded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
         admitted = [self._learning.admit(name) for name in coded.dictionary.to_pylist()]
         place = {name: number for number, name in enumerate(dict.fromkeys(admitted))}
@@ -187,7 +186,7 @@ class Parser:
 
     def _templated(self, records: Records, streams: list[Stream], keep: int, next: int) -> Parsed:
         """Give the records their templates, and fit these."""
-        count = len(records.bodies)
+        count = len(records.stream)
         shares = [(streams[one], mine) for one, mine in streams_in(records.stream, len(streams))]
         number = np.empty(count, np.int64)
         rules: list[Rule] = []
@@ -208,8 +207,7 @@ class Parser:
         logs = records.columns.table(captures)
         templates = deltas(records, shares, number, rules)
         lineage = pa.Table.from_pylist(rules, LINEAGE) if rules else _NO_RULES
-        joined = keep - count - records.filtered
-        return Parsed(logs, templates, lineage, next, joined=joined, filtered=records.filtered)
+        return Parsed(logs, templates, lineage, next, joined=keep - count)
 
     def _warn_of_templates(self, stream: Stream) -> None:
         if stream.miner.overflowing and not stream.warned and not self.settings.frozen:
@@ -293,7 +291,7 @@ def _fitted(records: Records, shares: list[tuple[Stream, Rows]], number: Ints) -
         _kernels.take_facts(templates.facts, number, mine, facts)
     captures, fitting = Captures.of(facts[0]), 0
     for templates, mine in own:
-        fitting += captures.find(records.bodies, templates, number, mine)
+        fitting += captures.find(records.columns.bodies, templates, number, mine)
     return captures, fitting
 
 

@@ -42,16 +42,18 @@ def headed_rows(matched, structured, stream, known, headed):  # type: ignore[no-
 
 
 @compiled
-def fill_times(stated, read, timed, observed, stream, last, us, inherited):  # type: ignore[no-untyped-def]
-    """Set the time of each row: the one stated, or read where it is timed, or that of the row before, or `observed`.
+def fill_times(places, read, timed, stream, last, us, inherited):  # type: ignore[no-untyped-def]
+    """Set the time of each row: the one stated, or read where it is timed, or that of the row before, or when observed.
 
-    The row before in its stream, that is. `last`: the latest time of each stream's own; kept up to date. Of what is
-    stated and last, int64 min is none. Returns whether some row has inherited that of the row before it.
+    The row before in its stream, that is. `places`: as a batch is looked at. `timed`: of the rows whose header was
+    looked for. `last`: the latest time of each stream's own; kept up to date. Of what is stated and last, int64 min is
+    none. Returns whether some row has inherited that of the row before it.
     """
     some = False
+    observed, stated = places[3], places[4]
     for row in range(us.size):
         inherited[row] = False
-        if stated[row] != _NONE or timed[row]:
+        if stated[row] != _NONE or (row < timed.size and timed[row]):
             us[row] = last[stream[row]] = stated[row] if stated[row] != _NONE else read[row]
         elif last[stream[row]] != _NONE:
             us[row] = last[stream[row]]
@@ -62,14 +64,15 @@ def fill_times(stated, read, timed, observed, stream, last, us, inherited):  # t
 
 
 @compiled
-def summarise(keys, facts, time, offsets, begins, ends, out):  # type: ignore[no-untyped-def]
+def summarise(keys, numbers, places, begins, ends, out):  # type: ignore[no-untyped-def]
     """Summarise rows by key; return how many distinct keys there are, and the bytes of the longest of their texts.
 
     Group g, in order of first appearance, is out[:, g]: its first row, where the text of its earliest row begins and
     ends, and the id, earliest and latest time, number of rows, and offset of the last row; and where the template would
-    begin and end if those of all groups stood behind one another. facts[1:, row] are the template's id and its bytes.
-    Keys are not negative.
+    begin and end if those of all groups stood behind one another. `numbers`: see `_logs.Columns`; `places`: as the
+    batch was looked at. Keys are not negative.
     """
+    time, ids, sizes, offsets = numbers[0], numbers[3], numbers[4], places[2]
     size = 4
     while size < 2 * keys.size:
         size *= 2
@@ -85,11 +88,11 @@ def summarise(keys, facts, time, offsets, begins, ends, out):  # type: ignore[no
             table[at] = key
             places[at] = count
             out[0, count], out[1, count], out[2, count] = row, begins[row], ends[row]
-            out[3, count] = facts[1, row]
+            out[3, count] = ids[row]
             out[4, count] = out[5, count] = time[row]
             out[6, count] = 0
-            out[8, count], out[9, count] = end, end + facts[2, row]
-            end += facts[2, row]
+            out[8, count], out[9, count] = end, end + sizes[row]
+            end += sizes[row]
             longest = max(longest, ends[row] - begins[row])
             count += 1
         g = places[at]
