@@ -102,6 +102,11 @@ class Headers:
         """Return where several fields are among those of `begins` and `ends`."""
         return [_PLACE[name] for name in names]
 
+    def has_some(self, names: Sequence[str]) -> bool:
+        """Return whether some row has one of several fields."""
+        found: bool = _row_kernels.has_some(self.begins, self.ends, _places(tuple(names)))
+        return found
+
     def taken(self, names: Sequence[str], rows: Rows, spare: int = 0) -> tuple[Ints, Ints]:
         """Return where several fields of some rows begin and end (shape [field, row]), with room for `spare` more."""
         rows = np.arange(rows.stop) if isinstance(rows, slice) else rows

@@ -34,6 +34,16 @@ def gather(begins, ends, fields, rows, out):  # type: ignore[no-untyped-def]
 
 
 @compiled
+def has_some(begins, ends, fields):  # type: ignore[no-untyped-def]
+    """Return whether some row has a text in one of some fields (shape [field, row])."""
+    for k in range(fields.size):
+        for row in range(begins.shape[1]):
+            if ends[fields[k], row] > begins[fields[k], row]:
+                return True
+    return False
+
+
+@compiled
 def headed_rows(matched, structured, stream, known, headed):  # type: ignore[no-untyped-def]
     """Set headed[row] where its stream has shown a raw line with a header up to it; `known`: streams that have."""
     for row in range(matched.size):
