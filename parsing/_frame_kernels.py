@@ -1,7 +1,4 @@
-"""Compiled loops that read record batches through Arrow's C data interface and write them as IPC messages (`_frames`).
-
-An `ArrowArray` is ten numbers of eight bytes at an address, some of them addresses of more; the columns of a batch are
-its children. `describe` takes down what is needed of it, in so many numbers an array, children behind their parents.
+"""Compiled loops that look at batches of LINES, and write tables as IPC messages (`_frames`).
 
 `types` says what a column is: a number of so many bytes, or one of the kinds below. `sources` (shape [column, 3]) says
 what it is made of, and which of these: `LINE`, a column of the batch whose columns are described from the address
@@ -13,81 +10,42 @@ lists[0][i + 1], text k being in data 0 from lists[1][k] to lists[2][k].
 
 import numpy as np
 
+from parsing._array_kernels import (
+    BITS,
+    DESCRIBED,
+    LENGTH,
+    LIST,
+    MAP,
+    NULLS,
+    OFFSET,
+    PAD,
+    TEXT,
+    bounds,
+    buffer_of,
+    child,
+    null_count,
+    put_bits,
+    put_offsets,
+    put_validity,
+)
 from parsing._jit import compiled, inlined
-from parsing._memory import call, int8s, int32s, int64s, move, octets, place_of
+from parsing._memory import int8s, int32s, int64s, move, octets, place_of
 from parsing._wide import copy_32, pointer
 
-BITS, TEXT, LIST, MAP = 0, -1, -2, -3
 LINE, ARROW, GIVEN, FILLED, ZEROS = range(5)
-DESCRIBED = 7
-"""Numbers that describe an array: its length, nulls and offset, where its children are described, and its buffers."""
-_LENGTH, _NULLS, _OFFSET, _CHILDREN, _BUFFERS = range(5)
-_COUNTS, _ITS_BUFFERS, _ITS_CHILDREN, _RELEASE = 3, 5, 6, 8  # of an ArrowArray, which begins as a description does
-_PAD = 64
 NO_TIME = np.iinfo(np.int64).min
-
-
-@compiled
-def describe(address, target):  # type: ignore[no-untyped-def]
-    """Describe the ArrowArray at an address from `target` on, and let go of it: buffers live as long as their array."""
-    out, done, last = int64s(target), 0, 1
-    out[_CHILDREN] = address
-    while done < last:  # those behind have their ArrowArray's address where that of their children will be
-        array, one = int64s(out[DESCRIBED * done + _CHILDREN]), int64s(target + 8 * DESCRIBED * done)
-        one[_LENGTH], one[_NULLS], one[_OFFSET] = array[_LENGTH], array[_NULLS], array[_OFFSET]
-        for k in range(3):
-            one[_BUFFERS + k] = int64s(array[_ITS_BUFFERS])[k] if k < array[_COUNTS] else 0
-        one[_CHILDREN] = target + 8 * DESCRIBED * last
-        for k in range(array[_COUNTS + 1]):
-            out[DESCRIBED * last + _CHILDREN] = int64s(array[_ITS_CHILDREN])[k]
-            last += 1
-        done += 1
-    call(int64s(address)[_RELEASE], address)
-
-
-@inlined
-def _child(array, number):  # type: ignore[no-untyped-def]
-    return int64s(array[_CHILDREN] + 8 * DESCRIBED * number)
-
-
-@inlined
-def _buffer(array, number):  # type: ignore[no-untyped-def]
-    return array[_BUFFERS + number]
-
-
-@inlined
-def _null_count(array, first, rows):  # type: ignore[no-untyped-def]
-    """Return how many of the rows from `first` on are null."""
-    stated = array[_NULLS]
-    if stated == 0 or _buffer(array, 0) == 0:
-        return 0
-    if stated == array[_LENGTH]:
-        return rows
-    bits, begin, absent = octets(_buffer(array, 0)), array[_OFFSET] + first, rows
-    for row in range(begin, begin + rows):
-        absent -= bits[row >> 3] >> (row & 7) & 1
-    return absent
-
-
-@inlined
-def _bounds(array, first, rows):  # type: ignore[no-untyped-def]
-    """Return where the values of rows begin and end in the data of texts, or in the child of lists or maps."""
-    if rows == 0 or _buffer(array, 1) == 0:
-        return 0, 0
-    offsets, begin = int32s(_buffer(array, 1)), array[_OFFSET] + first
-    return np.int64(offsets[begin]), np.int64(offsets[begin + rows])
 
 
 @inlined
 def _all_alike(array, rows):  # type: ignore[no-untyped-def]
     """Return whether texts without nulls are the same in all rows."""
-    begin, end = _bounds(array, 0, rows)
+    begin, end = bounds(array, 0, rows)
     size = (end - begin) // rows
-    offsets, first = int32s(_buffer(array, 1)), array[_OFFSET]
+    offsets, first = int32s(buffer_of(array, 1)), array[OFFSET]
     for row in range(rows + 1):
         if offsets[first + row] - begin != row * size:
             return False
-    text = octets(_buffer(array, 2))
+    text = octets(buffer_of(array, 2))
     differ = 0
     for k in range(begin + size, end):
         differ |= text[k] ^ text[k - size]
@@ -96,9 +54,9 @@ def _all_alike(array, rows):  # type: ignore[no-untyped-def]
 
 @inlined
 def _mark_nulls(array, rows, out):  # type: ignore[no-untyped-def]
-    bits, first = octets(_buffer(array, 0)), array[_OFFSET]
+    bits, first = octets(buffer_of(array, 0)), array[OFFSET]
     for row in range(rows):
-        if array[_NULLS] == array[_LENGTH] or bits[(first + row) >> 3] >> ((first + row) & 7) & 1 == 0:
+        if array[NULLS] == array[LENGTH] or bits[(first + row) >> 3] >> ((first + row) & 7) & 1 == 0:
             out[row] = NO_TIME
 
 
@@ -115,34 +73,34 @@ def look(target, width, columns, rows, places, marked):  # type: ignore[no-untyp
     batch = int64s(target)
     filled, holed = np.int64(0), np.int64(0)
     for c in range(width):
-        absent = _null_count(_child(batch, c), 0, rows)
+        absent = null_count(child(batch, c), 0, rows)
         filled |= np.int64(absent < rows) << c
         holed |= np.int64(absent > 0) << c
-    body = _child(batch, columns[0])
-    begin, end = _bounds(body, 0, rows)
-    offsets, first = int32s(_buffer(body, 1)), body[_OFFSET]
+    body = child(batch, columns[0])
+    begin, end = bounds(body, 0, rows)
+    offsets, first = int32s(buffer_of(body, 1)), body[OFFSET]
     for row in range(rows):
         places[0, row], places[1, row] = offsets[first + row] - begin, offsets[first + row + 1] - begin
-    text, escaped = octets(_buffer(body, 2)), False
+    text, escaped = octets(buffer_of(body, 2)), False
     for k in range(begin, end):
         escaped |= text[k] == 27
     for k in range(2, 5):
-        column = _child(batch, columns[k])
+        column = child(batch, columns[k])
         if filled >> columns[k] & 1:
-            move(place_of(places[k]), _buffer(column, 1) + 8 * column[_OFFSET], 8 * rows)
+            move(place_of(places[k]), buffer_of(column, 1) + 8 * column[OFFSET], 8 * rows)
         if holed >> columns[k] & 1:
             _mark_nulls(column, rows, places[k])
-    column, structured = _child(batch, columns[5]), False
-    bits, first = octets(_buffer(column, 1)), column[_OFFSET]
+    column, structured = child(batch, columns[5]), False
+    bits, first = octets(buffer_of(column, 1)), column[OFFSET]
     for row in range(rows):
         marked[row] = bits[(first + row) >> 3] >> ((first + row) & 7) & 1
         structured |= marked[row]
-    service, name, size = _child(batch, columns[1]), 0, -1
+    service, name, size = child(batch, columns[1]), 0, -1
     alike = filled >> columns[1] & 1 == 0 or (holed >> columns[1] & 1 == 0 and _all_alike(service, rows))
     if alike and filled >> columns[1] & 1:
-        begin_name, end_name = _bounds(service, 0, 1)
-        name, size = _buffer(service, 2) + begin_name, end_name - begin_name
-    return _buffer(body, 2) + begin, end - begin, escaped, structured, alike, name, size, filled, holed
+        begin_name, end_name = bounds(service, 0, 1)
+        name, size = buffer_of(service, 2) + begin_name, end_name - begin_name
+    return buffer_of(body, 2) + begin, end - begin, escaped, structured, alike, name, size, filled, holed
 
 
 @inlined
@@ -154,8 +112,8 @@ def _array(what, which, columns):  # type: ignore[no-untyped-def]
 @inlined
 def _text_sizes(array, first, rows, nodes, node, buffers, buffer):  # type: ignore[no-untyped-def]
     """Lay out a column of texts."""
-    begin, end = _bounds(array, first, rows)
-    nodes[node, 0], nodes[node, 1] = rows, _null_count(array, first, rows)
+    begin, end = bounds(array, first, rows)
+    nodes[node, 0], nodes[node, 1] = rows, null_count(array, first, rows)
     buffers[buffer, 1] = (rows + 7) // 8 if nodes[node, 1] else 0
     buffers[buffer + 1, 1], buffers[buffer + 2, 1] = 4 * (rows + 1), end - begin
 
@@ -192,7 +150,7 @@ def measure(head, marks, types, sources, columns, rows, numbers, begins, ends, l
         array = _array(what, which, columns)
         nodes[node, 0], nodes[node, 1] = rows, 0
         if what <= ARROW:
-            nodes[node, 1] = _null_count(array, 0, rows)
+            nodes[node, 1] = null_count(array, 0, rows)
         elif what == FILLED and kind > 0:
             for row in range(rows):
                 nodes[node, 1] += numbers[which, row] == 0
@@ -205,13 +163,13 @@ def measure(head, marks, types, sources, columns, rows, numbers, begins, ends, l
             buffers[buffer + 1, 1] = 4 * (rows + 1)
             _span_sizes(lists[1], lists[2], lists[0][rows], nodes, node + 1, buffers, buffer + 2, False)
         elif kind == MAP:
-            begin, end = _bounds(array, 0, rows)
-            entries = _child(array, 0)
+            begin, end = bounds(array, 0, rows)
+            entries = child(array, 0)
             nodes[node + 1, 0], nodes[node + 1, 1] = end - begin, 0
             buffers[buffer + 1, 1], buffers[buffer + 2, 1] = 4 * (rows + 1), 0
             for k in range(2):
-                first = begin + entries[_OFFSET]
-                _text_sizes(_child(entries, k), first, end - begin, nodes, node + 2 + k, buffers, buffer + 3 + 3 * k)
+                first = begin + entries[OFFSET]
+                _text_sizes(child(entries, k), first, end - begin, nodes, node + 2 + k, buffers, buffer + 3 + 3 * k)
         else:
             buffers[buffer + 1, 1] = kind * rows if kind else (rows + 7) // 8
         node += 4 if kind == MAP else 2 if kind == LIST else 1
@@ -219,50 +177,19 @@ def measure(head, marks, types, sources, columns, rows, numbers, begins, ends, l
     at = 0
     for b in range(buffer):
         buffers[b, 0] = at
-        at += (buffers[b, 1] + _PAD - 1) // _PAD * _PAD
+        at += (buffers[b, 1] + PAD - 1) // PAD * PAD
     head[marks[0]], head[marks[1]] = rows, at
     return at
-
-
-@inlined
-def _put_bits(source, begin, rows, out):  # type: ignore[no-untyped-def]
-    """Write bits, from bit `begin` of an address on."""
-    bits, target = octets(source), octets(out)
-    for k in range((rows + 7) // 8):
-        target[k] = 0
-    for row in range(rows):
-        target[row >> 3] |= (bits[(begin + row) >> 3] >> ((begin + row) & 7) & 1) << (row & 7)
-
-
-@inlined
-def _put_validity(array, first, rows, out):  # type: ignore[no-untyped-def]
-    """Write which rows are not null."""
-    if array[_NULLS] != array[_LENGTH]:
-        _put_bits(_buffer(array, 0), array[_OFFSET] + first, rows, out)
-        return
-    for k in range((rows + 7) // 8):
-        octets(out)[k] = 0
-
-
-@inlined
-def _put_offsets(array, first, rows, out):  # type: ignore[no-untyped-def]
-    """Write the offsets of rows, from 0 on."""
-    target, base = int32s(out), _bounds(array, first, rows)[0]
-    target[0] = 0
-    if rows and _buffer(array, 1) != 0:
-        offsets, begin = int32s(_buffer(array, 1)), array[_OFFSET] + first
-        for row in range(rows + 1):
-            target[row] = offsets[begin + row] - base
 
 
 @inlined
 def _put_array(array, first, rows, out, buffers, buffer):  # type: ignore[no-untyped-def]
     """Write a column of texts as it is."""
     if buffers[buffer, 1]:
-        _put_validity(array, first, rows, out + buffers[buffer, 0])
-    _put_offsets(array, first, rows, out + buffers[buffer + 1, 0])
+        put_validity(array, first, rows, out + buffers[buffer, 0])
+    put_offsets(array, first, rows, out + buffers[buffer + 1, 0])
     if buffers[buffer + 2, 1]:
-        source = _buffer(array, 2) + _bounds(array, first, rows)[0]
+        source = buffer_of(array, 2) + bounds(array, first, rows)[0]
         move(out + buffers[buffer + 2, 0], source, buffers[buffer + 2, 1])
 
 
@@ -337,20 +264,20 @@ def write(head, marks, types, sources, columns, rows, numbers, data, other, begi
             _put_spans(pointer(data), data.size, lists[1], lists[2], count, out, room, buffers, buffer + 2)
         else:
             if buffers[buffer, 1] and what <= ARROW:
-                _put_validity(array, 0, rows, out + buffers[buffer, 0])
+                put_validity(array, 0, rows, out + buffers[buffer, 0])
             elif buffers[buffer, 1]:
                 _put_filled(numbers[which], rows, out + buffers[buffer, 0])
             if kind == MAP:
-                _put_offsets(array, 0, rows, values)
-                begin, end = _bounds(array, 0, rows)
-                entries = _child(array, 0)
+                put_offsets(array, 0, rows, values)
+                begin, end = bounds(array, 0, rows)
+                entries = child(array, 0)
                 for k in range(2):
-                    first = begin + entries[_OFFSET]
-                    _put_array(_child(entries, k), first, end - begin, out, buffers, buffer + 3 + 3 * k)
+                    first = begin + entries[OFFSET]
+                    _put_array(child(entries, k), first, end - begin, out, buffers, buffer + 3 + 3 * k)
             elif what <= ARROW and kind == BITS:
-                _put_bits(_buffer(array, 1), array[_OFFSET], rows, values)
+                put_bits(buffer_of(array, 1), array[OFFSET], rows, values)
             elif what <= ARROW:
-                move(values, _buffer(array, 1) + kind * array[_OFFSET], kind * rows)
+                move(values, buffer_of(array, 1) + kind * array[OFFSET], kind * rows)
             elif what != ZEROS:
                 _put_numbers(numbers[which], rows, kind, values)
             else:

@@ -8,7 +8,7 @@ of buffers): it is taken from a message that pyarrow made, and where these numbe
 
 from ctypes import string_at
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 
 import numpy as np
 import pyarrow as pa
@@ -17,7 +17,7 @@ from parsing._columns import NO_BYTES, Bytes, Flags, Ints, Spans
 from parsing._jit import Kernels
 from telemetry import LINES
 
-_kernels = Kernels("parsing._frame_kernels")
+_arrays, _kernels = Kernels("parsing._array_kernels"), Kernels("parsing._frame_kernels")
 LINE, ARROW, GIVEN, FILLED, ZEROS = range(5)
 """What a column is made of, as `_frame_kernels` says."""
 
@@ -32,18 +32,19 @@ _HEADER, _BODY_LENGTH = 2, 3  # fields of a Message
 _LENGTH, _NODES, _BUFFERS = 0, 1, 2  # fields of a RecordBatch
 _ARROW_ARRAY, _DESCRIBED = 80, 56  # bytes of an array in the C data interface, and of its description
 _WIDTH = len(LINES)
+_MOST_BYTES = 1 << 31
 _MOST = 1 + _WIDTH + 3  # arrays in a batch of LINES, its map having three children; no column has as many
 
 
 def described(array: pa.Array | pa.RecordBatch) -> tuple[pa.Buffer, int]:
-    """Return memory and where in it an array is described, as `_frame_kernels` says; the array must live on, too.
+    """Return memory and where in it an array is described, as `_array_kernels` says; the array must live on, too.
 
     Exported without its type, which is known and costs as much again.
     """
     memory = pa.allocate_buffer(_ARROW_ARRAY + _MOST * _DESCRIBED)
     address: int = memory.address
     array._export_to_c(address)
-    _kernels.describe(address, address + _ARROW_ARRAY)
+    _arrays.describe(address, address + _ARROW_ARRAY)
     return memory, address + _ARROW_ARRAY
 
 
@@ -51,8 +52,8 @@ def described(array: pa.Array | pa.RecordBatch) -> tuple[pa.Buffer, int]:
 class Given:
     """A batch of LINES as it lies; arrays have one entry a row."""
 
-    batch: pa.RecordBatch
-    kept: pa.Buffer
+    parts: list[pa.RecordBatch]
+    kept: list[pa.Buffer]
     columns: int  # where they are described
     lines: Spans
     places: Ints  # shape [5, row]: see `_frame_kernels.look`
@@ -67,15 +68,46 @@ class Given:
     @classmethod
     def of(cls, batch: pa.RecordBatch) -> "Given":
         """Look at a batch, which has rows."""
-        rows, (kept, address) = batch.num_rows, described(batch)
+        kept, address = described(batch)
+        return cls._at(address, batch.num_rows, [batch], [kept])
+
+    @classmethod
+    def joined(cls, rest: "Rest", batch: pa.RecordBatch) -> "Given":
+        """Look at the rest of one batch and the next one as at one batch, which Arrow makes only if it is asked for."""
+        (_description, address), memory = described(batch), pa.allocate_buffer(_MOST * _DESCRIBED)
+        target: int = memory.address
+        parts, rows = (rest.address, address), (rest.batch.num_rows, batch.num_rows)
+        room = _arrays.join(parts, rest.first, rows, _kinds(), target, 0)
+        if room >= _MOST_BYTES:  # more than places of texts can say: Arrow tells that this cannot be
+            return cls.of(pa.concat_batches([rest.batch, batch]))
+        data = pa.allocate_buffer(room)
+        _arrays.join(parts, rest.first, rows, _kinds(), target, data.address)
+        return cls._at(target, sum(rows), [rest.batch, batch], [memory, data])
+
+    @classmethod
+    def _at(cls, address: int, rows: int, parts: list[pa.RecordBatch], kept: list[pa.Buffer]) -> "Given":
+        """Look at a batch described at an address."""
         places, structured = np.empty((5, rows), np.int64), np.empty(rows, np.bool_)
         at, size, escaped, mixed, alike, name, length, filled, holed = _kernels.look(
             address, _WIDTH, _LOOKED_AT, rows, places, structured
         )
-        data = np.frombuffer(pa.foreign_buffer(at, size, batch), np.uint8) if size else NO_BYTES
+        data = np.frombuffer(pa.foreign_buffer(at, size, (parts, kept)), np.uint8) if size else NO_BYTES
         lines, service = Spans(data, places[0], places[1]), string_at(name, length).decode() if length >= 0 else None
         columns = address + _DESCRIBED
-        return cls(batch, kept, columns, lines, places, structured, mixed, alike, service, escaped, filled, holed)
+        return cls(parts, kept, columns, lines, places, structured, mixed, alike, service, escaped, filled, holed)
+
+    @property
+    def batch(self) -> pa.RecordBatch:
+        """The rows in Arrow's terms."""
+        if len(self.parts) > 1:
+            self.parts[:] = [pa.concat_batches(self.parts)]
+        return self.parts[0]
+
+    def after(self, row: int) -> "Rest":
+        """Return the rows from one on."""
+        before = len(self) - self.parts[-1].num_rows
+        batch = self.parts[-1].slice(row - before) if row >= before else self.batch.slice(row)
+        return Rest(batch, self.columns - _DESCRIBED, row, self.kept)
 
     def __len__(self) -> int:
         return len(self.structured)
@@ -99,6 +131,16 @@ class Given:
     def lacks(self, column: int) -> bool:
         """Return whether some row has none there."""
         return bool(self._holed >> column & 1)
+
+
+@dataclass(slots=True)
+class Rest:
+    """The last rows of a batch, and where all of it is described: more may follow them."""
+
+    batch: pa.RecordBatch
+    address: int
+    first: int
+    kept: list[pa.Buffer]
 
 
 class Frame:
@@ -149,8 +191,21 @@ class Frame:
         return _table([_read(whole, self._schema)])
 
 
+@cache
+def _kinds() -> Ints:
+    """Return what the arrays of a batch of LINES are, and how many children each has, in the order of descriptions."""
+    found: list[pa.DataType] = []
+    waiting = [pa.struct(list(LINES))]
+    while waiting:
+        found += waiting
+        waiting = [kind.field(child).type for kind in waiting for child in range(kind.num_fields)]
+    return np.array([(_kind(kind), kind.num_fields) for kind in found])
+
+
 def _kind(kind: pa.DataType) -> int:
-    """Return what `_frame_kernels` calls a type."""
+    """Return what `_array_kernels` calls a type."""
+    if pa.types.is_struct(kind):
+        return -4
     if pa.types.is_map(kind):
         return -3
     if pa.types.is_list(kind):

@@ -13,7 +13,7 @@ from parsing._assemble import Records
 from parsing._columns import Flags, Ints, Rows, streams_in
 from parsing._deltas import Rule, deltas
 from parsing._fit import Captures, recipe
-from parsing._frames import Given
+from parsing._frames import Given, Rest
 from parsing._headers import HeaderReader, Headers
 from parsing._jit import Kernels
 from parsing._miner import Change, Miner
@@ -77,7 +77,7 @@ class Parser:
         self._learning = Services(self.settings.max_services)  # those that have a stream of their own
         self._services = Services(self.settings.max_services)
         self._warned = False
-        self._held: pa.RecordBatch | None = None
+        self._held: Rest | None = None
         self._next = 0
 
     def process(self, lines: pa.Table, next: int, final: bool = False) -> Parsed:
@@ -90,7 +90,7 @@ class Parser:
 
     def release(self) -> Parsed:
         """Let go of the lines held back."""
-        return self._advance(self._held, flush=True)[0]
+        return self._advance(None, flush=True)[0]
 
     @property
     def streams(self) -> dict[str, Stream]:
@@ -119,17 +119,15 @@ class Parser:
     def advance(self, lines: pa.Table | None, next: int, final: bool) -> tuple[Parsed, Flags | None]:
         """Do what `process` does; also return which of the rows dealt with begin a record, None if all do."""
         self._next = next
-        parts = [self._held] if self._held is not None else []
-        if lines is not None:
-            parts += [part for part in lines.to_batches() if part.num_rows]
-        return self._advance(parts[0] if len(parts) == 1 else pa.concat_batches(parts) if parts else None, final)
+        parts = [part for part in lines.to_batches() if part.num_rows] if lines is not None else []
+        return self._advance(pa.concat_batches(parts) if len(parts) > 1 else parts[0] if parts else None, final)
 
-    def _advance(self, lines: pa.RecordBatch | None, flush: bool) -> tuple[Parsed, Flags | None]:
-        """Parse what can be parsed of `lines`; also return what `advance` does."""
-        self._held = None
-        if lines is None:
+    def _advance(self, batch: pa.RecordBatch | None, flush: bool) -> tuple[Parsed, Flags | None]:
+        """Parse what can be parsed of the lines held back and of a batch; also return what `advance` does."""
+        held, self._held = self._held, None
+        if held is None and batch is None:
             return self._nothing(self._next), None
-        rows = read_lines(lines)
+        rows = read_lines(held, batch)
         streams, number = self._streams_of(rows)
         if self.settings.format == "message":
             headers, starts, keep = Headers.none(rows.lines), None, len(rows)
@@ -137,7 +135,7 @@ class Parser:
             headers, starts, keep = self._read(rows, streams, number, flush)
         next = self._next
         if keep < len(rows):
-            self._held, next = rows.batch.slice(keep), int(rows.offsets[keep])
+            self._held, next = rows.after(keep), int(rows.offsets[keep])
         if keep == 0:
             return self._nothing(next), starts
         first = np.flatnonzero(starts) if starts is not None else None

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from parsing._frames import ARROW, FILLED, GIVEN, ZEROS, Frame, Given, described
+from parsing._frames import ARROW, FILLED, GIVEN, LINE, ZEROS, Frame, Given, described
 from telemetry import ATTRIBUTES, LINES, LOGS, TEMPLATES, TIME
 
 texts = st.text(st.characters(codec="utf-8"), max_size=40) | st.sampled_from(["x" * 100, "\x1b[1m"])
@@ -85,6 +85,50 @@ def test_a_batch_is_seen_as_it_is(batch: pa.RecordBatch) -> None:
     assert rows.escaped == any("\x1b" in body for body in batch["body"].to_pylist())
     assert rows.one_service == (len(set(names)) == 1)
     assert rows.service == (names[0] if rows.one_service else None)
+
+
+def table_of(rows: Given) -> pa.Table:
+    """The columns of a batch looked at, each as it is."""
+    sources = np.array([(LINE, place, 0) for place in range(len(LINES))])
+    return Frame(LINES).table(len(rows), sources, rows.columns, NO_PLACES, NOTHING, NOTHING, NO_PLACES, NO_PLACES)
+
+
+@settings(deadline=None)  # the first call compiles
+@given(batches(), batches(), batches(), st.data())
+def test_the_rest_of_a_batch_is_put_before_the_next(
+    one: pa.RecordBatch, two: pa.RecordBatch, three: pa.RecordBatch, data: st.DataObject
+) -> None:
+    expected, rows = one, Given.of(one)
+    for batch in (two, three):  # what was joined is joined again
+        first = data.draw(st.integers(0, len(rows) - 1))
+        expected = pa.concat_batches([expected.slice(first), batch])
+        rows = Given.joined(rows.after(first), batch)
+        seen, table = Given.of(expected), table_of(rows)
+        table.validate(full=True)
+        assert table.equals(pa.Table.from_batches([expected]))
+        assert [rows.lines.text(row) for row in range(len(rows))] == expected["body"].to_pylist()
+        assert rows.places[2:].tolist() == seen.places[2:].tolist()
+        assert rows.structured.tolist() == seen.structured.tolist()
+        for name in ("service", "one_service", "mixed", "escaped", "_filled", "_holed"):
+            assert getattr(rows, name) == getattr(seen, name)
+        if data.draw(st.booleans()):
+            assert rows.batch.equals(expected)
+
+
+def test_what_was_joined_does_not_need_its_parts() -> None:
+    def batch(first: int) -> pa.RecordBatch:
+        lines = [{"body": f"line {i}", "service": "web", "offset": i, "structured": False} for i in range(100)]
+        return pa.RecordBatch.from_pylist(lines[first:], LINES)
+
+    rest = Given.of(batch(0)).after(98)
+    rows = Given.joined(rest, batch(50))
+    expected = [f"line {i}" for i in (98, 99, *range(50, 100))]
+    del rest
+    gc.collect()
+    pa.array(np.full(100_000, 7))  # something else lies where the batches lay
+    assert table_of(rows)["body"].to_pylist() == expected
+    assert rows.batch["body"].to_pylist() == expected
+    assert [rows.lines.text(row) for row in range(len(rows))] == expected
 
 
 @settings(deadline=None)  # the first call compiles
