@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from parsing._assemble import Records
-from parsing._columns import Ints, Rows, Spans
+from parsing._columns import Ints, Spans
 from parsing._frames import ARROW, GIVEN, LINE, Frame, described
 from parsing._jit import Kernels
 from telemetry import LINES, TEMPLATES
@@ -33,7 +33,9 @@ _MADE_OF |= {"count": (GIVEN, 5, 0), "offset": (GIVEN, 6, 0), "template": (GIVEN
 _SOURCES = np.array([_MADE_OF.get(name) or (LINE, LINES.get_field_index(name), 0) for name in TEMPLATES.names])
 
 
-def deltas(records: Records, shares: Sequence[tuple["Stream", Rows]], number: Ints, rules: Sequence[Rule]) -> pa.Table:
+def deltas(
+    records: Records, shares: Sequence[tuple["Stream", Ints | None]], number: Ints, rules: Sequence[Rule]
+) -> pa.Table:
     """Return the TEMPLATES rows of some records, in order of first appearance.
 
     `number`: the template's number in its stream; `shares`: each stream's records. Behind them comes a row of count 0
@@ -64,8 +66,8 @@ def deltas(records: Records, shares: Sequence[tuple["Stream", Rows]], number: In
         kept, address = described(column)
         columns.kept += kept, column
         sources[place] = ARROW, address, 0
-    packed = np.frombuffer(b"".join(texts), np.uint8)
-    return _FRAME.table(count, sources, columns.lines.columns, found[1:], bodies.data, packed, found[1:], found[2:])
+    packed, numbers = np.frombuffer(b"".join(texts), np.uint8), found[1:]
+    return _FRAME.table(count, sources, rows.columns, numbers, bodies.data, packed, numbers, found[2:])
 
 
 def _shorten(bodies: Spans, begins: Ints, ends: Ints) -> None:
@@ -76,7 +78,7 @@ def _shorten(bodies: Spans, begins: Ints, ends: Ints) -> None:
         ends[row] = begin + len(text[:_EXAMPLE].encode())
 
 
-def _keys(records: Records, shares: Sequence[tuple["Stream", Rows]], number: Ints) -> Ints:
+def _keys(records: Records, shares: Sequence[tuple["Stream", Ints | None]], number: Ints) -> Ints:
     """Return a number for each record that tells apart streams, templates and services."""
     keys, base = number, 0
     if len(shares) > 1:
@@ -92,7 +94,7 @@ def _keys(records: Records, shares: Sequence[tuple["Stream", Rows]], number: Int
     return keys
 
 
-def _texts(shares: Sequence[tuple["Stream", Rows]], number: Ints, rows: Ints) -> list[bytes]:
+def _texts(shares: Sequence[tuple["Stream", Ints | None]], number: Ints, rows: Ints) -> list[bytes]:
     """Return the templates of some records."""
     if len(shares) == 1:
         encoded = shares[0][0].miner.templates.encoded

@@ -45,8 +45,8 @@ class Captures:
         """Return room for so many captures a row."""
         rows = len(counts)
         at = np.empty(rows + 1, np.int64)
-        begins, ends = np.empty((2, _kernels.captures_at(counts, at)), np.int64)
-        return cls(at, begins, ends, np.empty(rows, np.bool_))
+        count = _kernels.captures_at(counts, at)
+        return cls(at, np.empty(count, np.int64), np.empty(count, np.int64), np.empty(rows, np.bool_))
 
     def find(self, messages: Spans, templates: Templates, number: Ints, rows: Ints | None = None) -> int:
         """Find those of some rows (None: all); return how many fit. `number`: of each message's template."""

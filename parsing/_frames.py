@@ -186,8 +186,8 @@ class Frame:
         head = blank.copy()
         room = _kernels.measure(head, marks, types, sources, columns, rows, numbers, begins, ends, lists)
         whole = pa.allocate_buffer(head.nbytes + room)
-        texts = data, other, begins, ends, lists
-        _kernels.write(head, marks, types, sources, columns, rows, numbers, *texts, whole.address)
+        at = whole.address
+        _kernels.write(head, marks, types, sources, columns, rows, numbers, data, other, begins, ends, lists, at)
         return _table([_read(whole, self._schema)])
 
 

@@ -114,10 +114,9 @@ class Headers:
         _row_kernels.gather(self.begins, self.ends, _places(tuple(names)), rows, out)
         return out[0], out[1]
 
-    def date(self, rows: Rows, years: Years, timezone: str) -> None:
+    def date(self, rows: Ints, years: Years, timezone: str) -> None:
         """Find the year of the times of these rows, in order, that lack one."""
-        mine = np.arange(len(self.undated))[rows]
-        mine = mine[(self.undated[mine] > 0) & self.timed[mine]]
+        mine = rows[(self.undated[rows] > 0) & self.timed[rows]]
         if len(mine):
             us = years.date(self.time_us[mine])
             self.timed[mine] = us != INVALID
@@ -231,13 +230,11 @@ class HeaderReader:
 
         Where the header is more than a time, only the first lines of a stream count.
         """
-        none: Flags = which < 0
-        if not self.layouts:
-            return none
-        silent: Flags = ~none & (headers.ends[_PLACE["component"]][rows] == 0)
+        out, bare = np.empty(len(rows), np.bool_), np.ones(len(self.layouts), np.bool_)
         if self.watch.settled:
-            silent &= np.array([layout.bare for layout in self.layouts])[which]
-        return none | silent
+            bare[:] = [layout.bare for layout in self.layouts]
+        _row_kernels.doubtful(which, rows, headers.ends[_PLACE["component"]], bare, out)
+        return out
 
     def _learn_of(self, headers: Headers, lines: Spans, rows: Ints, which: Ints, places: Ints, leading: bool) -> int:
         """Do what `_learn` does for some places."""

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from parsing._assemble import Records
-from parsing._columns import Flags, Ints, Rows, streams_in
+from parsing._columns import Flags, Ints, streams_in
 from parsing._deltas import Rule, deltas
 from parsing._fit import Captures, recipe
 from parsing._frames import Given, Rest
@@ -119,7 +119,7 @@ class Parser:
     def advance(self, lines: pa.Table | None, next: int, final: bool) -> tuple[Parsed, Flags | None]:
         """Do what `process` does; also return which of the rows dealt with begin a record, None if all do."""
         self._next = next
-        parts = [part for part in lines.to_batches() if part.num_rows] if lines is not None else []
+        parts = lines.to_batches() if lines else []
         return self._advance(pa.concat_batches(parts) if len(parts) > 1 else parts[0] if parts else None, final)
 
     def _advance(self, batch: pa.RecordBatch | None, flush: bool) -> tuple[Parsed, Flags | None]:
@@ -189,15 +189,20 @@ class Parser:
         number = np.empty(count, np.int64)
         rules: list[Rule] = []
         for stream, mine in shares:
-            number[mine], changes = stream.miner.assign(records.messages.take(mine))
+            found, changes = stream.miner.assign(records.messages.take(mine))
+            if mine is None:
+                number = found
+            else:
+                number[mine] = found
             if changes or records.tailed is not None:
-                rows = np.arange(count)[mine]
+                rows = np.arange(count) if mine is None else mine
                 several = np.flatnonzero(records.tailed[rows]) if records.tailed is not None else rows[:0]
                 rules += self._lineage(stream, number[rows], several, changes, rows, records)
                 for row in rows[several]:
                     number[row] = stream.miner.templates.tailed(int(number[row]))
             self._warn_of_templates(stream)
-        rules.sort(key=lambda rule: rule["row"])
+        if len(shares) > 1:
+            rules.sort(key=lambda rule: rule["row"])
         captures, fitting = _fitted(records, shares, number)
         if fitting < count:
             number[~captures.fits] = OVERFLOW_TEXT
@@ -278,18 +283,17 @@ class Parser:
         return parser
 
 
-def _fitted(records: Records, shares: list[tuple[Stream, Rows]], number: Ints) -> tuple[Captures, int]:
+def _fitted(records: Records, shares: list[tuple[Stream, Ints | None]], number: Ints) -> tuple[Captures, int]:
     """Return what the wildcards of each record's template stand for, and how many records fit; note the facts of these.
 
     `number`: the template's in its stream.
     """
-    own = [(stream.miner.templates, None if isinstance(mine, slice) else mine) for stream, mine in shares]
     facts = records.columns.facts
-    for templates, mine in own:
-        _kernels.take_facts(templates.facts, number, mine, facts)
+    for stream, mine in shares:
+        _kernels.take_facts(stream.miner.templates.facts, number, mine, facts)
     captures, fitting = Captures.of(facts[0]), 0
-    for templates, mine in own:
-        fitting += captures.find(records.columns.bodies, templates, number, mine)
+    for stream, mine in shares:
+        fitting += captures.find(records.columns.bodies, stream.miner.templates, number, mine)
     return captures, fitting
 
 

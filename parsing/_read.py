@@ -51,7 +51,7 @@ def read_rows(rows: Given, streams: Sequence["Stream"], number: Ints, timezone: 
     parts = Partials(headers.later)
     every = np.arange(len(lines))
     for one, mine in streams_in(number, len(streams)):
-        stream, own = streams[one], every[mine]
+        stream, own = streams[one], every if mine is None else mine
         raw = own[~structured[own]] if mixed else own
         wrapped = _read_some(stream.raw, lines, raw, observed, headers, leading=True)
         if len(wrapped):
@@ -62,7 +62,7 @@ def read_rows(rows: Given, streams: Sequence["Stream"], number: Ints, timezone: 
         if mixed:
             _read_some(stream.inner, lines, own[structured[own]], observed, headers, leading=False)
         if stream.years:
-            headers.date(mine, stream.years, timezone)
+            headers.date(own, stream.years, timezone)
     headers.settle()
     if "data" in headers.seen:
         data = headers.spans("data", slice(0, len(lines)))

@@ -34,6 +34,13 @@ def gather(begins, ends, fields, rows, out):  # type: ignore[no-untyped-def]
 
 
 @compiled
+def doubtful(which, rows, ends, bare, out):  # type: ignore[no-untyped-def]
+    """Set out[i] where row rows[i] fits nothing (which[i] < 0), or what is bare; ends[row] is 0 there."""
+    for i in range(which.size):
+        out[i] = which[i] < 0 or (ends[rows[i]] == 0 and bare[which[i]])
+
+
+@compiled
 def has_some(begins, ends, fields):  # type: ignore[no-untyped-def]
     """Return whether some row has a text in one of some fields (shape [field, row])."""
     for k in range(fields.size):
