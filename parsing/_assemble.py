@@ -95,9 +95,12 @@ def _fill_times(
 
     In order: the envelope's, the header's, the time of the record before, the observed time.
     """
-    inherited, last = np.empty(len(number), np.bool_), np.array([stream.last_time_us for stream in streams])
-    places, read, timed = columns.lines.places, headers.time_us[at], headers.timed[at]
-    some = _row_kernels.fill_times(places, read, timed, number, last, columns.time_us, inherited)
-    for stream, time in zip(streams, last.tolist(), strict=True):
-        stream.last_time_us = time
+    inherited, places = np.empty(len(number), np.bool_), columns.lines.places
+    last = streams[0].last_us if len(streams) == 1 else np.concatenate([stream.last_us for stream in streams])
+    some = _row_kernels.fill_times(
+        places, headers.time_us[at], headers.timed[at], number, last, columns.time_us, inherited
+    )
+    if len(streams) > 1:
+        for place, stream in enumerate(streams):
+            stream.last_us[:] = last[place]
     return inherited if some else None

@@ -44,7 +44,7 @@ class Stream:
     miner: Miner
     years: Years | None = None  # where the year is set
     headed: bool = False  # a line with a header has been seen
-    last_time_us: int = INVALID
+    last_us: Ints = field(default_factory=lambda: np.full(1, INVALID))  # the latest time of a line's own
     tailed: set[str] = field(default_factory=set)  # templates that also occurred with continuation lines
     warned: bool = False  # of templates beyond the limit
 
@@ -56,7 +56,7 @@ class Stream:
             reader.watch.restore(seen)
         self.miner.restore(saved["miner"])
         self.headed = saved["headed"]
-        self.last_time_us = INVALID if saved["last_time_us"] is None else saved["last_time_us"]
+        self.last_us[0] = INVALID if saved["last_time_us"] is None else saved["last_time_us"]
         self.tailed = set(saved["tailed"])
         if self.years and saved.get("years"):
             self.years.restore(saved["years"])
@@ -165,12 +165,13 @@ class Parser:
         """
         structured, offsets = rows.structured, rows.offsets
         headers, lines, parts = read_rows(rows, streams, number, self.settings.timezone)
-        headed, starts = np.empty((2, len(lines)), np.bool_)
-        known = np.array([stream.headed for stream in streams])
-        _row_kernels.headed_rows(headers.matched, structured, number, known.copy(), headed)
-        _kernels.record_starts(structured, continues(lines, headers.matched, headed), number, offsets, starts)
-        starts = cut_long(starts, lines.sizes)
-        starts[headers.later] = False
+        headed, known = np.empty(len(lines), np.bool_), np.array([stream.headed for stream in streams])
+        starts = np.ones(len(lines), np.bool_)
+        if not headers.matched.all():  # a line with a header continues nothing
+            _row_kernels.headed_rows(headers.matched, structured, number, known.copy(), headed)
+            _kernels.record_starts(structured, continues(lines, headers.matched, headed), number, offsets, starts)
+            starts = cut_long(starts, lines.sizes)
+            starts[headers.later] = False
         keep = len(lines)
         if not flush:
             alone = keep < 2 or offsets[-1] != offsets[-2]
@@ -257,7 +258,7 @@ class Parser:
                 "watch": [stream.raw.watch.snapshot(), stream.inner.watch.snapshot()],
                 "miner": stream.miner.snapshot(),
                 "headed": stream.headed,
-                "last_time_us": None if stream.last_time_us == INVALID else stream.last_time_us,
+                "last_time_us": None if stream.last_us[0] == INVALID else int(stream.last_us[0]),
                 "tailed": sorted(stream.tailed),
                 "years": stream.years.snapshot() if stream.years else None,
             }
