@@ -2,7 +2,8 @@
 
 An `ArrowArray` of Arrow's C data interface is ten numbers of eight bytes at an address, some of them addresses of more.
 `describe` takes down what is needed of it and of its children, in so many numbers an array; children come behind their
-parents, in order. The columns of a batch are its children.
+parents, in order. The columns of a batch are its children. What an array is: a number of so many bytes, or one of the
+kinds below.
 """
 
 import numpy as np

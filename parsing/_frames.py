@@ -52,9 +52,9 @@ def described(array: pa.Array | pa.RecordBatch) -> tuple[pa.Buffer, int]:
 class Given:
     """A batch of LINES as it lies; arrays have one entry a row."""
 
-    parts: list[pa.RecordBatch]
-    kept: list[pa.Buffer]
-    columns: int  # where they are described
+    parts: list[pa.RecordBatch]  # it alone, or the rest of one and the next
+    kept: list[pa.Buffer]  # what describes it, and the data that joins its parts
+    columns: int  # where its columns are described
     lines: Spans
     places: Ints  # shape [5, row]: see `_frame_kernels.look`
     structured: Flags
