@@ -136,8 +136,8 @@ def _parts(head, marks):  # type: ignore[no-untyped-def]
     return nodes.reshape((marks[3], 2)), buffers.reshape((marks[5], 2))
 
 
-@compiled
-def measure(head, marks, types, sources, columns, rows, numbers, begins, ends, lists):  # type: ignore[no-untyped-def]
+@inlined
+def _measure(head, marks, types, sources, columns, rows, numbers, begins, ends, lists):  # type: ignore[no-untyped-def]
     """Lay out the columns, and say in the message's head how; returns the bytes of all.
 
     `marks`: at which of the head's numbers are the rows, the bytes of all columns, the fields and how many they are,
@@ -240,9 +240,9 @@ def _put_filled(numbers, rows, out):  # type: ignore[no-untyped-def]
         valid[row >> 3] |= (numbers[row] != 0) << (row & 7)
 
 
-@compiled
-def write(head, marks, types, sources, columns, rows, numbers, data, other, begins, ends, lists, target):  # type: ignore[no-untyped-def]
-    """Write at the address `target` a message with the columns that `measure` laid out."""
+@inlined
+def _write(head, marks, types, sources, columns, rows, numbers, data, other, begins, ends, lists, target):  # type: ignore[no-untyped-def]
+    """Write at the address `target` a message with the columns that were laid out."""
     buffers, room, out = _parts(head, marks)[1], head[marks[1]], target + 8 * head.size
     move(target, place_of(head), 8 * head.size)
     buffer = 0
@@ -284,3 +284,16 @@ def write(head, marks, types, sources, columns, rows, numbers, data, other, begi
                 for k in range(buffers[buffer + 1, 1]):
                     octets(values)[k] = 0
         buffer += 9 if kind == MAP else 5 if kind == LIST else 3 if kind == TEXT else 2
+
+
+@compiled
+def message(blank, marks, types, sources, columns, rows, numbers, data, other, begins, ends, lists):  # type: ignore[no-untyped-def]
+    """Return a message: its head, which is `blank` until it says how the columns are laid out, and these."""
+    head = blank.copy()
+    room = _measure(head, marks, types, sources, columns, rows, numbers, begins, ends, lists)
+    made = np.empty(8 * head.size + room + PAD, np.uint8)
+    begin = -place_of(made) & (PAD - 1)
+    _write(
+        head, marks, types, sources, columns, rows, numbers, data, other, begins, ends, lists, place_of(made) + begin
+    )
+    return made[begin : begin + 8 * head.size + room]

@@ -183,12 +183,8 @@ class Frame:
     ) -> pa.Table:
         """Return a table of columns made of `sources`: see `_frame_kernels`, also for the other arguments."""
         blank, marks, types = self._made
-        head = blank.copy()
-        room = _kernels.measure(head, marks, types, sources, columns, rows, numbers, begins, ends, lists)
-        whole = pa.allocate_buffer(head.nbytes + room)
-        at = whole.address
-        _kernels.write(head, marks, types, sources, columns, rows, numbers, data, other, begins, ends, lists, at)
-        return _table([_read(whole, self._schema)])
+        whole = _kernels.message(blank, marks, types, sources, columns, rows, numbers, data, other, begins, ends, lists)
+        return _table([_read(pa.py_buffer(whole), self._schema)])
 
 
 @cache
