@@ -8,20 +8,17 @@ import numpy as np
 import pyarrow as pa
 
 from parsing._attributes import attribute_column
-from parsing._columns import Flags, Ints, Rows, Spans, all_same
+from parsing._columns import Flags, Ints, Rows, Spans
 from parsing._frames import Given
 from parsing._headers import Headers
 from parsing._jit import Kernels
 from parsing._logs import Columns
 from parsing._services import NAME_ATTRIBUTE, Services
-from parsing._times import INVALID
-from telemetry import LINES
 
 if TYPE_CHECKING:
     from parsing._parser import Stream
 
 _row_kernels = Kernels("parsing._row_kernels")
-_TIME = LINES.get_field_index("time")
 
 
 @dataclass(slots=True)
@@ -30,12 +27,9 @@ class Records:
 
     tailed: Flags | None  # it has continuation lines that are not blank; None: no record has
     stream: Ints
-    rows: Given  # first lines; others may be behind them
     messages: Spans  # first lines without header
-    bodies: Spans  # messages with continuation lines
     columns: Columns
     one_service: bool  # all have the same
-    filtered: int = 0
 
     @classmethod
     def build(
@@ -55,28 +49,28 @@ class Records:
         of records that name none.
         """
         at: Rows = slice(0, keep) if first is None else first
-        taken, messages, tailed = rows, headers.spans("message", at), None
+        taken, messages, tailed, stream = rows, headers.spans("message", at), None, number[at]
         bodies = messages
         if first is not None:
             taken = Given.of(rows.batch.take(pa.array(first)))
             bodies, tailed = _joined(headers, messages, first, keep)
         columns = Columns.of(taken, headers, at, bodies, first is None, fallback)
-        inherited = _fill_times(columns.time_us, taken, headers, at, number[at], streams)
-        alike = all_same(columns.service) if "service" in headers.seen else taken.one_service
-        one_service = len(streams) == 1 and alike
-        service, refused = services.column(columns.service, one_service)
-        if service is not columns.service:
+        inherited = _fill_times(columns, headers, at, stream, streams)
+        one = columns.one_service if len(streams) == 1 else None
+        if one is None or services.admit(one) != one:
+            service, refused = services.column(columns.service)
             columns.put_service(service)
-        for record, name in refused.items():
-            headers.extra.setdefault(record if first is None else int(first[record]), {})[NAME_ATTRIBUTE] = name
-        attributes = attribute_column(taken, headers, at, len(messages), inherited)
+            one = None if refused else one
+            for record, name in refused.items():
+                headers.extra.setdefault(record if first is None else int(first[record]), {})[NAME_ATTRIBUTE] = name
+        attributes = attribute_column(taken, headers, at, len(stream), inherited)
         if attributes is not None:
             columns.put("attributes", attributes)
-        return cls(tailed, number[at], taken, messages, bodies, columns, one_service and not refused)
+        return cls(tailed, stream, messages, columns, one is not None)
 
     def origin(self, record: int) -> dict[str, Any]:
         """Return source, partition and offset of a record."""
-        return {name: self.rows.batch[name][record].as_py() for name in ("source", "partition", "offset")}
+        return {name: self.columns.lines.batch[name][record].as_py() for name in ("source", "partition", "offset")}
 
 
 def _joined(headers: Headers, messages: Spans, first: Ints, keep: int) -> tuple[Spans, Flags]:
@@ -95,21 +89,18 @@ def _joined(headers: Headers, messages: Spans, first: Ints, keep: int) -> tuple[
 
 
 def _fill_times(
-    us: Ints, rows: Given, headers: Headers, at: Rows, number: Ints, streams: Sequence["Stream"]
+    columns: Columns, headers: Headers, at: Rows, number: Ints, streams: Sequence["Stream"]
 ) -> Flags | None:
     """Set each record's time; return of which ones it is that of the record before it in its stream, None for none.
 
     In order: the envelope's, the header's, the time of the record before, the observed time.
     """
-    us[:], known = headers.time_us[at], headers.timed[at]
-    if rows.has(_TIME):
-        stated = rows.batch.column(_TIME).slice(0, len(us))
-        enveloped = stated.is_valid().to_numpy(zero_copy_only=False)
-        us[:] = np.where(enveloped, stated.cast(pa.int64()).fill_null(0).to_numpy(zero_copy_only=False), us)
-        known = known | enveloped
-    inherited = np.zeros(len(us), np.bool_)
-    last = np.array([INVALID if stream.last_time_us is None else stream.last_time_us for stream in streams])
-    some = _row_kernels.inherit(us, known, number, rows.observed, last, inherited)
-    for stream, time in zip(streams, last.tolist(), strict=True):
-        stream.last_time_us = None if time == INVALID else time
+    inherited, places = np.empty(len(number), np.bool_), columns.lines.places
+    last = streams[0].last_us if len(streams) == 1 else np.concatenate([stream.last_us for stream in streams])
+    some = _row_kernels.fill_times(
+        places, headers.time_us[at], headers.timed[at], number, last, columns.time_us, inherited
+    )
+    if len(streams) > 1:
+        for place, stream in enumerate(streams):
+            stream.last_us[:] = last[place]
     return inherited if some else None

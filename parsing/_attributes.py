@@ -38,6 +38,8 @@ def attribute_column(rows: Given, headers: Headers, at: Rows, count: int, inheri
     is of no record.
     """
     names = [name for name in _ATTRIBUTE_OF if name in headers.seen] if headers.seen else []
+    if names and not headers.has_some(names):
+        names = []
     set_flags = _set_flags(rows, headers, at, count) if headers.assumed else []
     if inherited is not None:
         set_flags.append((_INHERITED, inherited))

@@ -16,7 +16,6 @@ Flags = NDArray[np.bool_]
 NO_BYTES = np.frombuffer(b"", np.uint8)
 Rows = Ints | slice
 """Which rows; a slice where they lie together, so that nothing is copied."""
-EVERY = slice(None)
 _STRING = pa.string()
 _row_kernels, _text_kernels = Kernels("parsing._row_kernels"), Kernels("parsing._text_kernels")
 
@@ -56,9 +55,9 @@ class Spans:
         data, begins, ends = self.data.data, self.begins[rows].tolist(), self.ends[rows].tolist()
         return [str(data[begin:end], "utf-8") for begin, end in zip(begins, ends, strict=True)]
 
-    def take(self, rows: Rows) -> "Spans":
-        """Return the texts of some rows."""
-        return self if rows is EVERY else Spans(self.data, self.begins[rows], self.ends[rows])
+    def take(self, rows: Ints | None) -> "Spans":
+        """Return the texts of some rows, or of all (None)."""
+        return self if rows is None else Spans(self.data, self.begins[rows], self.ends[rows])
 
     def column(self, empty_is_null: bool = False) -> pa.Array:
         """Return the texts as a string array."""
@@ -129,10 +128,10 @@ def distinct(numbers: Ints) -> tuple[Ints, Ints]:
     return used, place[numbers]
 
 
-def streams_in(number: Ints, count: int) -> list[tuple[int, Rows]]:
-    """Return each of `count` numbers that some row has, with its rows."""
+def streams_in(number: Ints, count: int) -> list[tuple[int, Ints | None]]:
+    """Return each of `count` numbers that some row has, with its rows; None: they are all."""
     if count == 1:
-        return [(0, EVERY)] if len(number) else []
+        return [(0, None)] if len(number) else []
     order = np.argsort(number, kind="stable")
     ends = np.cumsum(np.bincount(number, minlength=count))
     starts = np.concatenate([np.zeros(1, np.int64), ends[:-1]])

@@ -7,8 +7,8 @@ import numpy as np
 import pyarrow as pa
 
 from parsing._assemble import Records
-from parsing._columns import Ints, Rows, Spans
-from parsing._frames import ARROW, GIVEN, Frame, exported
+from parsing._columns import Ints, Spans
+from parsing._frames import ARROW, GIVEN, LINE, Frame, described
 from parsing._jit import Kernels
 from telemetry import LINES, TEMPLATES
 
@@ -30,22 +30,20 @@ _MADE_OF = {
     "last_seen": (GIVEN, 4, 0),
 }
 _MADE_OF |= {"count": (GIVEN, 5, 0), "offset": (GIVEN, 6, 0), "template": (GIVEN, 7, 1)}
-_SOURCES = np.array([_MADE_OF.get(name) or (ARROW, LINES.get_field_index(name), 0) for name in TEMPLATES.names])
+_SOURCES = np.array([_MADE_OF.get(name) or (LINE, LINES.get_field_index(name), 0) for name in TEMPLATES.names])
 
 
 def deltas(
-    records: Records, facts: Ints, shares: Sequence[tuple["Stream", Rows]], number: Ints, rules: Sequence[Rule]
+    records: Records, shares: Sequence[tuple["Stream", Ints | None]], number: Ints, rules: Sequence[Rule]
 ) -> pa.Table:
     """Return the TEMPLATES rows of some records, in order of first appearance.
 
-    `number`: the template's number in its stream; `facts`: see `Templates`, of each record; `shares`: each stream's
-    records. Behind them comes a row of count 0 for each rule, as the template it leads to may have no record yet.
+    `number`: the template's number in its stream; `shares`: each stream's records. Behind them comes a row of count 0
+    for each rule, as the template it leads to may have no record yet.
     """
-    columns, bodies, rows = records.columns, records.bodies, records.rows
-    found, keys = np.empty((10, len(bodies) + len(rules)), np.int64), _keys(records, shares, number)
-    count, longest = _row_kernels.summarise(
-        keys, facts, columns.time_us, rows.offsets, bodies.begins, bodies.ends, found
-    )
+    columns, found = records.columns, np.empty((10, len(number) + len(rules)), np.int64)
+    bodies, rows, keys = columns.bodies, columns.lines, _keys(records, shares, number)
+    count, longest = _row_kernels.summarise(keys, columns.numbers, rows.places, bodies.begins, bodies.ends, found)
     texts = _texts(shares, number, found[0, :count])
     for rule in rules:
         row, text, end = rule["row"], rule["template"].encode(), found[9, count - 1]
@@ -56,19 +54,20 @@ def deltas(
         count += 1
     if longest > _EXAMPLE:
         _shorten(bodies, found[1, :count], found[2, :count])
-    sources, addresses = _SOURCES, columns.addresses
+    sources = _SOURCES
     taken = [] if records.one_service else [(_SERVICE, columns.service)]
     if rules:  # there may be more rows than records
         taken = [(_SERVICE, columns.service), *((place, rows.batch.column(line)) for place, line in _FROM_LINES)]
-    if taken or columns.service_place != _SOURCES[_SERVICE, 1]:
+    if taken or columns.service_at:
         sources = _SOURCES.copy()
-        sources[_SERVICE, 1] = columns.service_place
+        sources[_SERVICE] = ARROW, columns.service_at, 0
     for place, column in taken:
-        kept, address = exported(column.take(pa.array(found[0, :count])))
-        columns.kept.append(kept)
-        sources[place, 1], addresses = len(addresses), np.append(addresses, address)
-    packed = np.frombuffer(b"".join(texts), np.uint8)
-    return _FRAME.table(count, sources, addresses, found[1:], bodies.data, packed, found[1:], found[2:])
+        column = column.take(pa.array(found[0, :count]))
+        kept, address = described(column)
+        columns.kept += kept, column
+        sources[place] = ARROW, address, 0
+    packed, numbers = np.frombuffer(b"".join(texts), np.uint8), found[1:]
+    return _FRAME.table(count, sources, rows.columns, numbers, bodies.data, packed, numbers, found[2:])
 
 
 def _shorten(bodies: Spans, begins: Ints, ends: Ints) -> None:
@@ -79,7 +78,7 @@ def _shorten(bodies: Spans, begins: Ints, ends: Ints) -> None:
         ends[row] = begin + len(text[:_EXAMPLE].encode())
 
 
-def _keys(records: Records, shares: Sequence[tuple["Stream", Rows]], number: Ints) -> Ints:
+def _keys(records: Records, shares: Sequence[tuple["Stream", Ints | None]], number: Ints) -> Ints:
     """Return a number for each record that tells apart streams, templates and services."""
     keys, base = number, 0
     if len(shares) > 1:
@@ -95,7 +94,7 @@ def _keys(records: Records, shares: Sequence[tuple["Stream", Rows]], number: Int
     return keys
 
 
-def _texts(shares: Sequence[tuple["Stream", Rows]], number: Ints, rows: Ints) -> list[bytes]:
+def _texts(shares: Sequence[tuple["Stream", Ints | None]], number: Ints, rows: Ints) -> list[bytes]:
     """Return the templates of some records."""
     if len(shares) == 1:
         encoded = shares[0][0].miner.templates.encoded

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from parsing._columns import EVERY, Bytes, Flags, Ints, Rows, Spans, distinct, string_columns
+from parsing._columns import Bytes, Flags, Ints, Spans, distinct, string_columns
 from parsing._jit import Kernels
 from parsing._templates import Templates
 from telemetry import LOGS, WILDCARD
@@ -28,7 +28,7 @@ def fit_column(messages: Spans, texts: Sequence[str], template: Ints) -> tuple[p
     number = np.array([templates.add(texts[int(one)]) for one in used], np.int64)[place]
     templates.lay_out()
     captures = Captures.of(templates.wild[number])
-    captures.find(messages, templates, number, EVERY)
+    captures.find(messages, templates, number)
     return captures.column(messages.data), captures.fits
 
 
@@ -44,18 +44,17 @@ class Captures:
     @classmethod
     def of(cls, counts: Ints) -> "Captures":
         """Return room for so many captures a row."""
-        at = np.empty(len(counts) + 1, np.int64)
-        places = np.empty((2, _kernels.captures_at(counts, at)), np.int64)
-        return cls(at, places[0], places[1], np.empty(len(counts), np.bool_))
+        rows = len(counts)
+        at = np.empty(rows + 1, np.int64)
+        count = _kernels.captures_at(counts, at)
+        return cls(at, np.empty(count, np.int64), np.empty(count, np.int64), np.empty(rows, np.bool_))
 
-    def find(self, messages: Spans, templates: Templates, number: Ints, rows: Rows) -> int:
-        """Find those of some rows, whose messages and numbers of templates these are; return how many rows fit."""
-        texts = messages.data, messages.begins, messages.ends
-        shape = templates.literals, templates.literal_offsets, templates.first, templates.wild
-        at, fits = self.at[:-1][rows], self.fits[rows]
-        fitting: int = _kernels.fit(*texts, number, *shape, at, self.begins, self.ends, fits)
-        if rows is not EVERY:
-            self.fits[rows] = fits
+    def find(self, messages: Spans, templates: Templates, number: Ints, rows: Ints | None = None) -> int:
+        """Find those of some rows (None: all); return how many fit. `number`: of each message's template."""
+        fitting: int = _kernels.fit(
+            messages.data, messages.begins, messages.ends, rows, number, templates.literals, templates.literal_offsets,
+            templates.first, templates.facts[0], self.at, self.begins, self.ends, self.fits,
+        )  # fmt: skip
         return fitting
 
     def column(self, data: Bytes) -> pa.ListArray:
@@ -77,7 +76,7 @@ def fit_one(template: str, text: str) -> list[str] | None:
     templates.lay_out()
     captures = Captures.of(templates.wild[number])
     whole = Spans(data, np.array([0]), np.array([len(data)]))
-    if not captures.find(whole, templates, number, EVERY):
+    if not captures.find(whole, templates, number):
         return None
     found = Spans(data, captures.begins, captures.ends)
     return [found.text(place) for place in range(len(found))]

@@ -1,114 +1,119 @@
-"""Compiled loops that read record batches through Arrow's C data interface and write them as IPC messages (`_frames`).
-
-An `ArrowArray` is ten numbers of eight bytes at an address; the columns of a batch are its children.
+"""Compiled loops that look at batches of LINES, and write tables as IPC messages (`_frames`).
 
 `types` says what a column is: a number of so many bytes, or one of the kinds below. `sources` (shape [column, 3]) says
-what it is made of, and which of these: `ARROW`, an ArrowArray at one of `addresses`; `GIVEN`, a row of `numbers`, or
-one of `begins` and `ends`, which are places of texts in data 0 or 1 (the third), or, a list, what `lists` says;
-`FILLED`, the same where the number 0, or an empty text, is null; `ZEROS`, nothing else. `lists`: row i has the texts
-from lists[0][i] up to lists[0][i + 1], text k being in data 0 from lists[1][k] to lists[2][k].
+what it is made of, and which of these: `LINE`, a column of the batch whose columns are described from the address
+`columns` on; `ARROW`, an array described at that address; `GIVEN`, a row of `numbers`, or one of `begins` and `ends`,
+which are places of texts in data 0 or 1 (the third), or, a list, what `lists` says; `FILLED`, the same where the number
+0, or an empty text, is null; `ZEROS`, nothing else. `lists`: row i has the texts from lists[0][i] up to
+lists[0][i + 1], text k being in data 0 from lists[1][k] to lists[2][k].
 """
 
 import numpy as np
 
+from parsing._array_kernels import (
+    BITS,
+    DESCRIBED,
+    LENGTH,
+    LIST,
+    MAP,
+    NULLS,
+    OFFSET,
+    PAD,
+    TEXT,
+    bounds,
+    buffer_of,
+    child,
+    null_count,
+    put_bits,
+    put_offsets,
+    put_validity,
+)
 from parsing._jit import compiled, inlined
 from parsing._memory import int8s, int32s, int64s, move, octets, place_of
 from parsing._wide import copy_32, pointer
 
-BITS, TEXT, LIST, MAP = 0, -1, -2, -3
-ARROW, GIVEN, FILLED, ZEROS = range(4)
-_LENGTH, _NULLS, _OFFSET, _BUFFERS, _CHILDREN = 0, 1, 2, 5, 6
-_PAD = 64
-
-
-@inlined
-def _child(array, number):  # type: ignore[no-untyped-def]
-    return int64s(int64s(array[_CHILDREN])[number])
-
-
-@inlined
-def _buffer(array, number):  # type: ignore[no-untyped-def]
-    return int64s(array[_BUFFERS])[number]
-
-
-@inlined
-def _null_count(array, first, rows):  # type: ignore[no-untyped-def]
-    """Return how many of the rows from `first` on are null."""
-    stated = array[_NULLS]
-    if stated == 0 or _buffer(array, 0) == 0:
-        return 0
-    if stated == array[_LENGTH]:
-        return rows
-    bits, begin, absent = octets(_buffer(array, 0)), array[_OFFSET] + first, rows
-    for row in range(begin, begin + rows):
-        absent -= bits[row >> 3] >> (row & 7) & 1
-    return absent
-
-
-@inlined
-def _bounds(array, first, rows):  # type: ignore[no-untyped-def]
-    """Return where the values of rows begin and end in the data of texts, or in the child of lists or maps."""
-    if rows == 0 or _buffer(array, 1) == 0:
-        return 0, 0
-    offsets, begin = int32s(_buffer(array, 1)), array[_OFFSET] + first
-    return np.int64(offsets[begin]), np.int64(offsets[begin + rows])
+LINE, ARROW, GIVEN, FILLED, ZEROS = range(5)
+NO_TIME = np.iinfo(np.int64).min
 
 
 @inlined
 def _all_alike(array, rows):  # type: ignore[no-untyped-def]
     """Return whether texts without nulls are the same in all rows."""
-    begin, end = _bounds(array, 0, rows)
+    begin, end = bounds(array, 0, rows)
     size = (end - begin) // rows
-    offsets, first = int32s(_buffer(array, 1)), array[_OFFSET]
+    offsets, first = int32s(buffer_of(array, 1)), array[OFFSET]
     for row in range(rows + 1):
         if offsets[first + row] - begin != row * size:
             return False
-    text = octets(_buffer(array, 2))
+    text = octets(buffer_of(array, 2))
     differ = 0
     for k in range(begin + size, end):
         differ |= text[k] ^ text[k - size]
     return differ == 0
 
 
-@compiled
-def look(address, columns, rows, found, places, marked):  # type: ignore[no-untyped-def]
-    """Look at a batch of LINES, which has rows.
+@inlined
+def _mark_nulls(array, rows, out):  # type: ignore[no-untyped-def]
+    bits, first = octets(buffer_of(array, 0)), array[OFFSET]
+    for row in range(rows):
+        if array[NULLS] == array[LENGTH] or bits[(first + row) >> 3] >> ((first + row) & 7) & 1 == 0:
+            out[row] = NO_TIME
 
-    `columns`: where body, service, offset, observed time and structured are. found[:, c] becomes the address of column
-    c, and its nulls; `places` (shape [4, row]) where each body begins and ends in the bytes used, its offset, and when
-    it was observed; marked[row] whether it is structured. Returns the address of these bytes and how many there are,
-    and whether one is the escape character, some row is structured, and all rows are of one service, or of none.
+
+@compiled
+def look(target, width, columns, rows, places, marked):  # type: ignore[no-untyped-def]
+    """Look at a batch of LINES, which has rows, and `width` columns, and is described at `target`.
+
+    `columns`: where body, service, offset, observed time, time and structured are. `places` (shape [5, row]) becomes
+    where each body begins and ends in the bytes used, its offset, when it was observed, and its time (NO_TIME: null);
+    marked[row] whether it is structured. Returns the address of these bytes and how many there are, and whether one is
+    the escape character, some row is structured, and all rows are of one service, or of none; where its name is, and
+    its bytes (-1: none); and bits for the columns that have a value, and those that have a null.
     """
-    batch = int64s(address)
-    for c in range(found.shape[1]):
-        found[0, c] = int64s(batch[_CHILDREN])[c]
-        found[1, c] = _null_count(int64s(found[0, c]), 0, rows)
-    body = _child(batch, columns[0])
-    begin, end = _bounds(body, 0, rows)
-    offsets, first = int32s(_buffer(body, 1)), body[_OFFSET]
+    batch = int64s(target)
+    filled, holed = np.int64(0), np.int64(0)
+    for c in range(width):
+        absent = null_count(child(batch, c), 0, rows)
+        filled |= np.int64(absent < rows) << c
+        holed |= np.int64(absent > 0) << c
+    body = child(batch, columns[0])
+    begin, end = bounds(body, 0, rows)
+    offsets, first = int32s(buffer_of(body, 1)), body[OFFSET]
     for row in range(rows):
         places[0, row], places[1, row] = offsets[first + row] - begin, offsets[first + row + 1] - begin
-    text, escaped = octets(_buffer(body, 2)), False
+    text, escaped = octets(buffer_of(body, 2)), False
     for k in range(begin, end):
         escaped |= text[k] == 27
-    for k in range(2, 4):
-        column = _child(batch, columns[k])
-        move(place_of(places[k]), _buffer(column, 1) + 8 * column[_OFFSET], 8 * rows)
-    column, structured = _child(batch, columns[4]), False
-    bits, first = octets(_buffer(column, 1)), column[_OFFSET]
+    for k in range(2, 5):
+        column = child(batch, columns[k])
+        if filled >> columns[k] & 1:
+            move(place_of(places[k]), buffer_of(column, 1) + 8 * column[OFFSET], 8 * rows)
+        if holed >> columns[k] & 1:
+            _mark_nulls(column, rows, places[k])
+    column, structured = child(batch, columns[5]), False
+    bits, first = octets(buffer_of(column, 1)), column[OFFSET]
     for row in range(rows):
         marked[row] = bits[(first + row) >> 3] >> ((first + row) & 7) & 1
         structured |= marked[row]
-    absent = found[1, columns[1]]
-    alike = absent == rows or (absent == 0 and _all_alike(_child(batch, columns[1]), rows))
-    return _buffer(body, 2) + begin, end - begin, escaped, structured, alike
+    service, name, size = child(batch, columns[1]), 0, -1
+    alike = filled >> columns[1] & 1 == 0 or (holed >> columns[1] & 1 == 0 and _all_alike(service, rows))
+    if alike and filled >> columns[1] & 1:
+        begin_name, end_name = bounds(service, 0, 1)
+        name, size = buffer_of(service, 2) + begin_name, end_name - begin_name
+    return buffer_of(body, 2) + begin, end - begin, escaped, structured, alike, name, size, filled, holed
+
+
+@inlined
+def _array(what, which, columns):  # type: ignore[no-untyped-def]
+    """Return the description of the array that a column is, if it is one."""
+    return int64s(columns + 8 * DESCRIBED * which if what == LINE else which)
 
 
 @inlined
 def _text_sizes(array, first, rows, nodes, node, buffers, buffer):  # type: ignore[no-untyped-def]
     """Lay out a column of texts."""
-    begin, end = _bounds(array, first, rows)
-    nodes[node, 0], nodes[node, 1] = rows, _null_count(array, first, rows)
+    begin, end = bounds(array, first, rows)
+    nodes[node, 0], nodes[node, 1] = rows, null_count(array, first, rows)
     buffers[buffer, 1] = (rows + 7) // 8 if nodes[node, 1] else 0
     buffers[buffer + 1, 1], buffers[buffer + 2, 1] = 4 * (rows + 1), end - begin
 
@@ -124,25 +129,33 @@ def _span_sizes(begins, ends, rows, nodes, node, buffers, buffer, filled):  # ty
     buffers[buffer + 1, 1], buffers[buffer + 2, 1] = 4 * (rows + 1), size
 
 
-@compiled
-def measure(types, sources, addresses, rows, numbers, begins, ends, lists, parts):  # type: ignore[no-untyped-def]
-    """Lay out the columns: each field's length and nulls, each buffer's place and bytes; returns the bytes of all.
+@inlined
+def _parts(head, marks):  # type: ignore[no-untyped-def]
+    """Return what a message's head says of fields (length, nulls) and of buffers (place, bytes)."""
+    nodes, buffers = head[marks[2] : marks[2] + 2 * marks[3]], head[marks[4] : marks[4] + 2 * marks[5]]
+    return nodes.reshape((marks[3], 2)), buffers.reshape((marks[5], 2))
 
-    `parts` are two arrays of pairs, for the fields and for the buffers.
+
+@inlined
+def _measure(head, marks, types, sources, columns, rows, numbers, begins, ends, lists):  # type: ignore[no-untyped-def]
+    """Lay out the columns, and say in the message's head how; returns the bytes of all.
+
+    `marks`: at which of the head's numbers are the rows, the bytes of all columns, the fields and how many they are,
+    and the buffers and how many.
     """
-    nodes, buffers = parts
+    nodes, buffers = _parts(head, marks)
     node = buffer = 0
     for c in range(types.size):
         kind, what, which = types[c], sources[c, 0], sources[c, 1]
-        array = int64s(addresses[which] if what == ARROW else 0)
+        array = _array(what, which, columns)
         nodes[node, 0], nodes[node, 1] = rows, 0
-        if what == ARROW:
-            nodes[node, 1] = _null_count(array, 0, rows)
+        if what <= ARROW:
+            nodes[node, 1] = null_count(array, 0, rows)
         elif what == FILLED and kind > 0:
             for row in range(rows):
                 nodes[node, 1] += numbers[which, row] == 0
         buffers[buffer, 1] = (rows + 7) // 8 if nodes[node, 1] else 0
-        if kind == TEXT and what == ARROW:
+        if kind == TEXT and what <= ARROW:
             _text_sizes(array, 0, rows, nodes, node, buffers, buffer)
         elif kind == TEXT:
             _span_sizes(begins[which], ends[which], rows, nodes, node, buffers, buffer, what == FILLED)
@@ -150,13 +163,13 @@ def measure(types, sources, addresses, rows, numbers, begins, ends, lists, parts
             buffers[buffer + 1, 1] = 4 * (rows + 1)
             _span_sizes(lists[1], lists[2], lists[0][rows], nodes, node + 1, buffers, buffer + 2, False)
         elif kind == MAP:
-            begin, end = _bounds(array, 0, rows)
-            entries = _child(array, 0)
+            begin, end = bounds(array, 0, rows)
+            entries = child(array, 0)
             nodes[node + 1, 0], nodes[node + 1, 1] = end - begin, 0
             buffers[buffer + 1, 1], buffers[buffer + 2, 1] = 4 * (rows + 1), 0
             for k in range(2):
-                first = begin + entries[_OFFSET]
-                _text_sizes(_child(entries, k), first, end - begin, nodes, node + 2 + k, buffers, buffer + 3 + 3 * k)
+                first = begin + entries[OFFSET]
+                _text_sizes(child(entries, k), first, end - begin, nodes, node + 2 + k, buffers, buffer + 3 + 3 * k)
         else:
             buffers[buffer + 1, 1] = kind * rows if kind else (rows + 7) // 8
         node += 4 if kind == MAP else 2 if kind == LIST else 1
@@ -164,49 +177,19 @@ def measure(types, sources, addresses, rows, numbers, begins, ends, lists, parts
     at = 0
     for b in range(buffer):
         buffers[b, 0] = at
-        at += (buffers[b, 1] + _PAD - 1) // _PAD * _PAD
+        at += (buffers[b, 1] + PAD - 1) // PAD * PAD
+    head[marks[0]], head[marks[1]] = rows, at
     return at
-
-
-@inlined
-def _put_bits(source, begin, rows, out):  # type: ignore[no-untyped-def]
-    """Write bits, from bit `begin` of an address on."""
-    bits, target = octets(source), octets(out)
-    for k in range((rows + 7) // 8):
-        target[k] = 0
-    for row in range(rows):
-        target[row >> 3] |= (bits[(begin + row) >> 3] >> ((begin + row) & 7) & 1) << (row & 7)
-
-
-@inlined
-def _put_validity(array, first, rows, out):  # type: ignore[no-untyped-def]
-    """Write which rows are not null."""
-    if array[_NULLS] != array[_LENGTH]:
-        _put_bits(_buffer(array, 0), array[_OFFSET] + first, rows, out)
-        return
-    for k in range((rows + 7) // 8):
-        octets(out)[k] = 0
-
-
-@inlined
-def _put_offsets(array, first, rows, out):  # type: ignore[no-untyped-def]
-    """Write the offsets of rows, from 0 on."""
-    target, base = int32s(out), _bounds(array, first, rows)[0]
-    target[0] = 0
-    if rows and _buffer(array, 1) != 0:
-        offsets, begin = int32s(_buffer(array, 1)), array[_OFFSET] + first
-        for row in range(rows + 1):
-            target[row] = offsets[begin + row] - base
 
 
 @inlined
 def _put_array(array, first, rows, out, buffers, buffer):  # type: ignore[no-untyped-def]
     """Write a column of texts as it is."""
     if buffers[buffer, 1]:
-        _put_validity(array, first, rows, out + buffers[buffer, 0])
-    _put_offsets(array, first, rows, out + buffers[buffer + 1, 0])
+        put_validity(array, first, rows, out + buffers[buffer, 0])
+    put_offsets(array, first, rows, out + buffers[buffer + 1, 0])
     if buffers[buffer + 2, 1]:
-        source = _buffer(array, 2) + _bounds(array, first, rows)[0]
+        source = buffer_of(array, 2) + bounds(array, first, rows)[0]
         move(out + buffers[buffer + 2, 0], source, buffers[buffer + 2, 1])
 
 
@@ -257,29 +240,17 @@ def _put_filled(numbers, rows, out):  # type: ignore[no-untyped-def]
         valid[row >> 3] |= (numbers[row] != 0) << (row & 7)
 
 
-@compiled
-def write(head, marks, types, sources, addresses, rows, numbers, data, other, begins, ends, lists, parts, target):  # type: ignore[no-untyped-def]
-    """Write a message with the columns that `measure` laid out.
-
-    `target` has the bytes of `head`, which comes before them, and theirs; `marks` says at which of the head's numbers
-    of eight bytes are the rows, the bytes of the columns, the nodes and the buffers.
-    """
-    nodes, buffers = parts
-    room, out = target.size - head.size, place_of(target) + head.size
-    move(place_of(target), place_of(head), head.size)
-    numbered = int64s(out - head.size)
-    numbered[marks[0]], numbered[marks[1]] = rows, room
-    for k in range(2):
-        for node in range(nodes.shape[0]):
-            numbered[marks[2] + 2 * node + k] = nodes[node, k]
-        for buffer in range(buffers.shape[0]):
-            numbered[marks[3] + 2 * buffer + k] = buffers[buffer, k]
+@inlined
+def _write(head, marks, types, sources, columns, rows, numbers, data, other, begins, ends, lists, target):  # type: ignore[no-untyped-def]
+    """Write at the address `target` a message with the columns that were laid out."""
+    buffers, room, out = _parts(head, marks)[1], head[marks[1]], target + 8 * head.size
+    move(target, place_of(head), 8 * head.size)
     buffer = 0
     for c in range(types.size):
         kind, what, which = types[c], sources[c, 0], sources[c, 1]
-        array, values = int64s(addresses[which] if what == ARROW else 0), out + buffers[buffer + 1, 0]
+        array, values = _array(what, which, columns), out + buffers[buffer + 1, 0]
         if kind == TEXT:
-            if what == ARROW:
+            if what <= ARROW:
                 _put_array(array, 0, rows, out, buffers, buffer)
             elif sources[c, 2]:
                 _put_spans(pointer(other), other.size, begins[which], ends[which], rows, out, room, buffers, buffer)
@@ -292,24 +263,37 @@ def write(head, marks, types, sources, addresses, rows, numbers, data, other, be
             count = lists[0][rows]
             _put_spans(pointer(data), data.size, lists[1], lists[2], count, out, room, buffers, buffer + 2)
         else:
-            if buffers[buffer, 1] and what == ARROW:
-                _put_validity(array, 0, rows, out + buffers[buffer, 0])
+            if buffers[buffer, 1] and what <= ARROW:
+                put_validity(array, 0, rows, out + buffers[buffer, 0])
             elif buffers[buffer, 1]:
                 _put_filled(numbers[which], rows, out + buffers[buffer, 0])
             if kind == MAP:
-                _put_offsets(array, 0, rows, values)
-                begin, end = _bounds(array, 0, rows)
-                entries = _child(array, 0)
+                put_offsets(array, 0, rows, values)
+                begin, end = bounds(array, 0, rows)
+                entries = child(array, 0)
                 for k in range(2):
-                    first = begin + entries[_OFFSET]
-                    _put_array(_child(entries, k), first, end - begin, out, buffers, buffer + 3 + 3 * k)
-            elif what == ARROW and kind == BITS:
-                _put_bits(_buffer(array, 1), array[_OFFSET], rows, values)
-            elif what == ARROW:
-                move(values, _buffer(array, 1) + kind * array[_OFFSET], kind * rows)
+                    first = begin + entries[OFFSET]
+                    _put_array(child(entries, k), first, end - begin, out, buffers, buffer + 3 + 3 * k)
+            elif what <= ARROW and kind == BITS:
+                put_bits(buffer_of(array, 1), array[OFFSET], rows, values)
+            elif what <= ARROW:
+                move(values, buffer_of(array, 1) + kind * array[OFFSET], kind * rows)
             elif what != ZEROS:
                 _put_numbers(numbers[which], rows, kind, values)
             else:
                 for k in range(buffers[buffer + 1, 1]):
                     octets(values)[k] = 0
         buffer += 9 if kind == MAP else 5 if kind == LIST else 3 if kind == TEXT else 2
+
+
+@compiled
+def message(blank, marks, types, sources, columns, rows, numbers, data, other, begins, ends, lists):  # type: ignore[no-untyped-def]
+    """Return a message: its head, which is `blank` until it says how the columns are laid out, and these."""
+    head = blank.copy()
+    room = _measure(head, marks, types, sources, columns, rows, numbers, begins, ends, lists)
+    made = np.empty(8 * head.size + room + PAD, np.uint8)
+    begin = -place_of(made) & (PAD - 1)
+    _write(
+        head, marks, types, sources, columns, rows, numbers, data, other, begins, ends, lists, place_of(made) + begin
+    )
+    return made[begin : begin + 8 * head.size + room]

@@ -6,9 +6,9 @@ they lie. The description is the same for all batches of a schema but for number
 of buffers): it is taken from a message that pyarrow made, and where these numbers are is looked up in it, once.
 """
 
-import ctypes
+from ctypes import string_at
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 
 import numpy as np
 import pyarrow as pa
@@ -17,64 +17,130 @@ from parsing._columns import NO_BYTES, Bytes, Flags, Ints, Spans
 from parsing._jit import Kernels
 from telemetry import LINES
 
-_kernels = Kernels("parsing._frame_kernels")
-_address = ctypes.pythonapi.PyCapsule_GetPointer
-_address.restype, _address.argtypes = ctypes.c_void_p, (ctypes.py_object, ctypes.c_char_p)
-ARROW, GIVEN, FILLED, ZEROS = range(4)
+_arrays, _kernels = Kernels("parsing._array_kernels"), Kernels("parsing._frame_kernels")
+LINE, ARROW, GIVEN, FILLED, ZEROS = range(5)
 """What a column is made of, as `_frame_kernels` says."""
 
 _LOOKED_AT = np.array(
-    [LINES.get_field_index(name) for name in ("body", "service", "offset", "observed_time", "structured")]
+    [LINES.get_field_index(name) for name in ("body", "service", "offset", "observed_time", "time", "structured")]
 )
-_BODY = LINES.get_field_index("body")
 _NONE = np.zeros(0, np.int64)
+_read, _table = pa.ipc.read_record_batch, pa.Table.from_batches
 _PREFIX = 8  # bytes before the description: a mark, and how long it is
 _ALIGNED = 64  # what the places of buffers are multiples of
 _HEADER, _BODY_LENGTH = 2, 3  # fields of a Message
 _LENGTH, _NODES, _BUFFERS = 0, 1, 2  # fields of a RecordBatch
+_ARROW_ARRAY, _DESCRIBED = 80, 56  # bytes of an array in the C data interface, and of its description
+_WIDTH = len(LINES)
+_MOST_BYTES = 1 << 31
+_MOST = 1 + _WIDTH + 3  # arrays in a batch of LINES, its map having three children; no column has as many
 
 
-def exported(array: pa.Array | pa.RecordBatch) -> tuple[object, int]:
-    """Return the address of an array as the C data interface has it, and what keeps it there."""
-    kept = array.__arrow_c_array__()[1]
-    return kept, _address(kept, b"arrow_array")
+def described(array: pa.Array | pa.RecordBatch) -> tuple[pa.Buffer, int]:
+    """Return memory and where in it an array is described, as `_array_kernels` says; the array must live on, too.
+
+    Exported without its type, which is known and costs as much again.
+    """
+    memory = pa.allocate_buffer(_ARROW_ARRAY + _MOST * _DESCRIBED)
+    address: int = memory.address
+    array._export_to_c(address)
+    _arrays.describe(address, address + _ARROW_ARRAY)
+    return memory, address + _ARROW_ARRAY
 
 
 @dataclass(slots=True)
 class Given:
     """A batch of LINES as it lies; arrays have one entry a row."""
 
-    batch: pa.RecordBatch
-    kept: object
-    addresses: Ints  # by column
-    nulls: list[int]  # by column
+    parts: list[pa.RecordBatch]  # it alone, or the rest of one and the next
+    kept: list[pa.Buffer]  # what describes it, and the data that joins its parts
+    columns: int  # where its columns are described
     lines: Spans
-    offsets: Ints
-    observed: Ints  # us
+    places: Ints  # shape [5, row]: see `_frame_kernels.look`
     structured: Flags
     mixed: bool  # some are structured
     one_service: bool  # all name the same, or none does
+    service: str | None  # the one that all name
     escaped: bool  # some line has an escape character
+    _filled: int  # bits: columns that have a value
+    _holed: int  # bits: columns that have a null
 
     @classmethod
     def of(cls, batch: pa.RecordBatch) -> "Given":
         """Look at a batch, which has rows."""
-        rows, (kept, address) = batch.num_rows, exported(batch)
-        found, places = np.empty((2, len(LINES)), np.int64), np.empty((4, rows), np.int64)
-        structured = np.empty(rows, np.bool_)
-        at, size, escaped, mixed, alike = _kernels.look(address, _LOOKED_AT, rows, found, places, structured)
-        data = np.frombuffer(pa.foreign_buffer(at, size, kept), np.uint8) if size else NO_BYTES
-        begins, ends, offsets, observed = places
-        addresses, nulls = found
-        lines = Spans(data, begins, ends)
-        return cls(batch, kept, addresses, nulls.tolist(), lines, offsets, observed, structured, mixed, alike, escaped)
+        kept, address = described(batch)
+        return cls._at(address, batch.num_rows, [batch], [kept])
+
+    @classmethod
+    def joined(cls, rest: "Rest", batch: pa.RecordBatch) -> "Given":
+        """Look at the rest of one batch and the next one as at one batch, which Arrow makes only if it is asked for."""
+        (_description, address), memory = described(batch), pa.allocate_buffer(_MOST * _DESCRIBED)
+        target: int = memory.address
+        parts, rows = (rest.address, address), (rest.batch.num_rows, batch.num_rows)
+        room = _arrays.join(parts, rest.first, rows, _kinds(), target, 0)
+        if room >= _MOST_BYTES:  # more than places of texts can say: Arrow tells that this cannot be
+            return cls.of(pa.concat_batches([rest.batch, batch]))
+        data = pa.allocate_buffer(room)
+        _arrays.join(parts, rest.first, rows, _kinds(), target, data.address)
+        return cls._at(target, sum(rows), [rest.batch, batch], [memory, data])
+
+    @classmethod
+    def _at(cls, address: int, rows: int, parts: list[pa.RecordBatch], kept: list[pa.Buffer]) -> "Given":
+        """Look at a batch described at an address."""
+        places, structured = np.empty((5, rows), np.int64), np.empty(rows, np.bool_)
+        at, size, escaped, mixed, alike, name, length, filled, holed = _kernels.look(
+            address, _WIDTH, _LOOKED_AT, rows, places, structured
+        )
+        data = np.frombuffer(pa.foreign_buffer(at, size, (parts, kept)), np.uint8) if size else NO_BYTES
+        lines, service = Spans(data, places[0], places[1]), string_at(name, length).decode() if length >= 0 else None
+        columns = address + _DESCRIBED
+        return cls(parts, kept, columns, lines, places, structured, mixed, alike, service, escaped, filled, holed)
+
+    @property
+    def batch(self) -> pa.RecordBatch:
+        """The rows in Arrow's terms."""
+        if len(self.parts) > 1:
+            self.parts[:] = [pa.concat_batches(self.parts)]
+        return self.parts[0]
+
+    def after(self, row: int) -> "Rest":
+        """Return the rows from one on."""
+        before = len(self) - self.parts[-1].num_rows
+        batch = self.parts[-1].slice(row - before) if row >= before else self.batch.slice(row)
+        return Rest(batch, self.columns - _DESCRIBED, row, self.kept)
 
     def __len__(self) -> int:
-        return len(self.offsets)
+        return len(self.structured)
+
+    @property
+    def offsets(self) -> Ints:
+        """Return where in the partition each row is."""
+        offsets: Ints = self.places[2]
+        return offsets
+
+    @property
+    def observed(self) -> Ints:
+        """Return when each row was observed (us)."""
+        observed: Ints = self.places[3]
+        return observed
 
     def has(self, column: int) -> bool:
         """Return whether some row has a value there."""
-        return self.nulls[column] < len(self.offsets)
+        return bool(self._filled >> column & 1)
+
+    def lacks(self, column: int) -> bool:
+        """Return whether some row has none there."""
+        return bool(self._holed >> column & 1)
+
+
+@dataclass(slots=True)
+class Rest:
+    """The last rows of a batch, and where all of it is described: more may follow them."""
+
+    batch: pa.RecordBatch
+    address: int
+    first: int
+    kept: list[pa.Buffer]
 
 
 class Frame:
@@ -84,8 +150,8 @@ class Frame:
         self._schema = schema
 
     @cached_property
-    def _made(self) -> tuple[Bytes, Ints, int, int, Ints]:
-        """Return what comes before the columns, where its numbers are, how many nodes and buffers there are, and types.
+    def _made(self) -> tuple[Ints, Ints, Ints]:
+        """Return what comes before the columns, where its numbers are (`marks` of `_frame_kernels`), and types.
 
         Zeros behind the description are part of it: so the columns begin at a multiple of what buffers begin at.
         """
@@ -96,17 +162,18 @@ class Frame:
         batch = table.child(_HEADER)
         nodes, node_count = batch.vector(_NODES)
         buffers, buffer_count = batch.vector(_BUFFERS)
-        marks = np.array([batch.place(_LENGTH), table.place(_BODY_LENGTH), nodes, buffers]) // 8
+        own = batch.place(_LENGTH), table.place(_BODY_LENGTH)
+        marks = np.array([*own, nodes, 8 * node_count, buffers, 8 * buffer_count]) // 8
         padded = size + -(_PREFIX + size) % _ALIGNED
         head = message[:4] + padded.to_bytes(4, "little") + message[_PREFIX : _PREFIX + size].ljust(padded, b"\0")
         types = np.array([_kind(field.type) for field in self._schema])
-        return np.frombuffer(head, np.uint8), marks, node_count, buffer_count, types
+        return np.frombuffer(head, np.int64), marks, types
 
     def table(
         self,
         rows: int,
         sources: Ints,
-        addresses: Ints,
+        columns: int,
         numbers: Ints,
         data: Bytes,
         other: Bytes,
@@ -115,17 +182,26 @@ class Frame:
         lists: tuple[Ints, Ints, Ints] = (_NONE, _NONE, _NONE),
     ) -> pa.Table:
         """Return a table of columns made of `sources`: see `_frame_kernels`, also for the other arguments."""
-        head, marks, node_count, buffer_count, types = self._made
-        parts = np.empty((node_count, 2), np.int64), np.empty((buffer_count, 2), np.int64)
-        room = _kernels.measure(types, sources, addresses, rows, numbers, begins, ends, lists, parts)
-        whole = pa.allocate_buffer(len(head) + room)
-        target, texts = np.frombuffer(whole, np.uint8), (data, other, begins, ends, lists)
-        _kernels.write(head, marks, types, sources, addresses, rows, numbers, *texts, parts, target)
-        return pa.Table.from_batches([pa.ipc.read_record_batch(whole, self._schema)])
+        blank, marks, types = self._made
+        whole = _kernels.message(blank, marks, types, sources, columns, rows, numbers, data, other, begins, ends, lists)
+        return _table([_read(pa.py_buffer(whole), self._schema)])
+
+
+@cache
+def _kinds() -> Ints:
+    """Return what the arrays of a batch of LINES are, and how many children each has, in the order of descriptions."""
+    found: list[pa.DataType] = []
+    waiting = [pa.struct(list(LINES))]
+    while waiting:
+        found += waiting
+        waiting = [kind.field(child).type for kind in waiting for child in range(kind.num_fields)]
+    return np.array([(_kind(kind), kind.num_fields) for kind in found])
 
 
 def _kind(kind: pa.DataType) -> int:
-    """Return what `_frame_kernels` calls a type."""
+    """Return what `_array_kernels` calls a type."""
+    if pa.types.is_struct(kind):
+        return -4
     if pa.types.is_map(kind):
         return -3
     if pa.types.is_list(kind):

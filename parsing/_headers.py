@@ -46,6 +46,8 @@ _PROMISING = (
     r"|^(?i:trace_?id)|^[A-Z]{4}\[\d{4}|^[a-z]{4}: |^[VDIWEF]/|^\d+ +\[|^[A-Z]+ +(?:\[[^\[\]]+\] +)?[\w$]+\."
 )
 _LOOKED_AT = 300  # bytes
+_NO_FLAGS, _NO_TIMES = np.zeros(0, np.bool_), np.zeros(0, np.int64)
+_NOTHING = _NO_FLAGS, _NO_FLAGS, _NO_TIMES, _NO_FLAGS, _NO_FLAGS, _NO_FLAGS.view(np.int8), _NO_FLAGS
 
 
 @lru_cache(maxsize=256)
@@ -79,10 +81,8 @@ class Headers:
 
     @classmethod
     def none(cls, lines: Spans) -> "Headers":
-        """Return the headers of lines of which none is looked for: each is its message. Not to be filled in."""
-        none = np.zeros(len(lines), np.bool_)
-        begins, ends, time_us = lines.begins[np.newaxis], lines.ends[np.newaxis], np.zeros(len(lines), np.int64)
-        return cls(lines.data, begins, ends, none, none, time_us, none, none, none.view(np.int8), none)
+        """Return the headers of lines of which none is looked for: each is its message, and nothing else is said."""
+        return cls(lines.data, lines.begins[np.newaxis], lines.ends[np.newaxis], *_NOTHING)
 
     @classmethod
     def blank(cls, lines: Spans) -> "Headers":
@@ -102,6 +102,11 @@ class Headers:
         """Return where several fields are among those of `begins` and `ends`."""
         return [_PLACE[name] for name in names]
 
+    def has_some(self, names: Sequence[str]) -> bool:
+        """Return whether some row has one of several fields."""
+        found: bool = _row_kernels.has_some(self.begins, self.ends, _places(tuple(names)))
+        return found
+
     def taken(self, names: Sequence[str], rows: Rows, spare: int = 0) -> tuple[Ints, Ints]:
         """Return where several fields of some rows begin and end (shape [field, row]), with room for `spare` more."""
         rows = np.arange(rows.stop) if isinstance(rows, slice) else rows
@@ -109,10 +114,9 @@ class Headers:
         _row_kernels.gather(self.begins, self.ends, _places(tuple(names)), rows, out)
         return out[0], out[1]
 
-    def date(self, rows: Rows, years: Years, timezone: str) -> None:
+    def date(self, rows: Ints, years: Years, timezone: str) -> None:
         """Find the year of the times of these rows, in order, that lack one."""
-        mine = np.arange(len(self.undated))[rows]
-        mine = mine[(self.undated[mine] > 0) & self.timed[mine]]
+        mine = rows[(self.undated[rows] > 0) & self.timed[rows]]
         if len(mine):
             us = years.date(self.time_us[mine])
             self.timed[mine] = us != INVALID
@@ -226,13 +230,11 @@ class HeaderReader:
 
         Where the header is more than a time, only the first lines of a stream count.
         """
-        none: Flags = which < 0
-        if not self.layouts:
-            return none
-        silent: Flags = ~none & (headers.ends[_PLACE["component"]][rows] == 0)
+        out, bare = np.empty(len(rows), np.bool_), np.ones(len(self.layouts), np.bool_)
         if self.watch.settled:
-            silent &= np.array([layout.bare for layout in self.layouts])[which]
-        return none | silent
+            bare[:] = [layout.bare for layout in self.layouts]
+        _row_kernels.doubtful(which, rows, headers.ends[_PLACE["component"]], bare, out)
+        return out
 
     def _learn_of(self, headers: Headers, lines: Spans, rows: Ints, which: Ints, places: Ints, leading: bool) -> int:
         """Do what `_learn` does for some places."""

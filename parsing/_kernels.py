@@ -148,30 +148,40 @@ def _fit(data, size, start, end, literals, literal_offsets, first, count, begins
 
 
 @compiled
-def fit(data, row_begins, row_ends, template, literals, literal_offsets, first_literal, wild, at, begins, ends, fits):  # type: ignore[no-untyped-def]
-    """Find what each wildcard of a row's template stands for.
+def fit(data, row_begins, row_ends, rows, template, literals, literal_offsets, first, wild, at, begins, ends, fits):  # type: ignore[no-untyped-def]
+    """Find what each wildcard of a row's template stands for, for some rows (None: all).
 
-    Row i has template t = template[i], whose wild[t] + 1 literals start at first_literal[t]. Capture k of row i is
+    Row i has template t = template[i], whose wild[t] + 1 literals start at first[t]. Capture k of row i is
     data[begins[at[i] + k]:ends[at[i] + k]]. Shortest captures from the left; complete for patterns of this kind.
-    Eight bytes can be read from each literal's beginning on, and from each eighth byte after it. Returns how many rows
-    fit.
+    Eight bytes can be read from each literal's beginning on, and from each eighth byte after it. Returns how many of
+    the rows fit.
     """
     fitting, text, size, constants, offsets = 0, pointer(data), data.size, pointer(literals), pointer(literal_offsets)
     lows, highs = pointer(begins), pointer(ends)
-    for row in range(row_begins.size):
+    for i in range(row_begins.size if rows is None else rows.size):
+        row = i if rows is None else rows[i]
         start, end = row_begins[row], row_ends[row]
         while start < end and KIND[text[start]] == _SPACE:
             start += 1
         while end > start and KIND[text[end - 1]] == _SPACE:
             end -= 1
         t = template[row]
-        first, count, slot = first_literal[t], wild[t], at[row]
-        good = _fit(text, size, start, end, constants, offsets, first, count, lows, highs, slot)
+        one, count, slot = first[t], wild[t], at[row]
+        good = _fit(text, size, start, end, constants, offsets, one, count, lows, highs, slot)
         if not good and count:
-            good = _fit_sparse(text, size, start, end, constants, offsets, first, count, lows, highs, slot)
+            good = _fit_sparse(text, size, start, end, constants, offsets, one, count, lows, highs, slot)
         fits[row] = good
         fitting += good
     return fitting
+
+
+@compiled
+def take_facts(known, number, rows, facts):  # type: ignore[no-untyped-def]
+    """Set facts[:, row] to known[:, number[row]], for some rows (None: all)."""
+    for i in range(number.size if rows is None else rows.size):
+        row = i if rows is None else rows[i]
+        for k in range(facts.shape[0]):
+            facts[k, row] = known[k, number[row]]
 
 
 @compiled

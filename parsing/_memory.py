@@ -59,3 +59,15 @@ def move(typing: Any, target: Any, source: Any, count: Any) -> tuple[Any, Callab
         return context.get_dummy_value()
 
     return types.void(types.int64, types.int64, types.int64), make
+
+
+@_operation
+def call(typing: Any, function: Any, argument: Any) -> tuple[Any, Callable[..., Any]]:
+    """Call the C function at an address, which takes a pointer and returns nothing."""
+
+    def make(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        kind = ir.FunctionType(ir.VoidType(), [ir.IntType(64)])
+        builder.call(builder.inttoptr(args[0], kind.as_pointer()), [args[1]])
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64), make

@@ -10,10 +10,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from parsing._assemble import Records
-from parsing._columns import Flags, Ints, Rows, Spans, streams_in
+from parsing._columns import Flags, Ints, streams_in
 from parsing._deltas import Rule, deltas
 from parsing._fit import Captures, recipe
-from parsing._frames import Given
+from parsing._frames import Given, Rest
 from parsing._headers import HeaderReader, Headers
 from parsing._jit import Kernels
 from parsing._miner import Change, Miner
@@ -22,6 +22,7 @@ from parsing._records import continues, cut_long
 from parsing._services import OTHER, Services
 from parsing._settings import ParserSettings
 from parsing._templates import OVERFLOW_TEXT, with_tail
+from parsing._times import INVALID
 from parsing._years import Years
 from telemetry import LINEAGE, LINES, LOGS, TEMPLATES, CorruptState, Parsed, template_id
 
@@ -43,7 +44,7 @@ class Stream:
     miner: Miner
     years: Years | None = None  # where the year is set
     headed: bool = False  # a line with a header has been seen
-    last_time_us: int | None = None
+    last_us: Ints = field(default_factory=lambda: np.full(1, INVALID))  # the latest time of a line's own
     tailed: set[str] = field(default_factory=set)  # templates that also occurred with continuation lines
     warned: bool = False  # of templates beyond the limit
 
@@ -54,7 +55,8 @@ class Stream:
         for reader, seen in zip((self.raw, self.inner), saved.get("watch", []), strict=False):
             reader.watch.restore(seen)
         self.miner.restore(saved["miner"])
-        self.headed, self.last_time_us = saved["headed"], saved["last_time_us"]
+        self.headed = saved["headed"]
+        self.last_us[0] = INVALID if saved["last_time_us"] is None else saved["last_time_us"]
         self.tailed = set(saved["tailed"])
         if self.years and saved.get("years"):
             self.years.restore(saved["years"])
@@ -70,11 +72,12 @@ class Parser:
 
     def __init__(self, settings: ParserSettings | None = None) -> None:
         self.settings = settings or ParserSettings()
+        self._fallback = self.settings.service or UNKNOWN_SERVICE
         self._streams: dict[str, Stream] = {}
         self._learning = Services(self.settings.max_services)  # those that have a stream of their own
         self._services = Services(self.settings.max_services)
         self._warned = False
-        self._held: pa.RecordBatch | None = None
+        self._held: Rest | None = None
         self._next = 0
 
     def process(self, lines: pa.Table, next: int, final: bool = False) -> Parsed:
@@ -87,7 +90,7 @@ class Parser:
 
     def release(self) -> Parsed:
         """Let go of the lines held back."""
-        return self._advance(self._held, flush=True)[0]
+        return self._advance(None, flush=True)[0]
 
     @property
     def streams(self) -> dict[str, Stream]:
@@ -116,17 +119,15 @@ class Parser:
     def advance(self, lines: pa.Table | None, next: int, final: bool) -> tuple[Parsed, Flags | None]:
         """Do what `process` does; also return which of the rows dealt with begin a record, None if all do."""
         self._next = next
-        parts = [self._held] if self._held is not None else []
-        if lines is not None:
-            parts += [part for part in lines.to_batches() if part.num_rows]
-        return self._advance(parts[0] if len(parts) == 1 else pa.concat_batches(parts) if parts else None, final)
+        parts = lines.to_batches() if lines else []
+        return self._advance(pa.concat_batches(parts) if len(parts) > 1 else parts[0] if parts else None, final)
 
-    def _advance(self, lines: pa.RecordBatch | None, flush: bool) -> tuple[Parsed, Flags | None]:
-        """Parse what can be parsed of `lines`; also return what `advance` does."""
-        self._held = None
-        if lines is None:
+    def _advance(self, batch: pa.RecordBatch | None, flush: bool) -> tuple[Parsed, Flags | None]:
+        """Parse what can be parsed of the lines held back and of a batch; also return what `advance` does."""
+        held, self._held = self._held, None
+        if held is None and batch is None:
             return self._nothing(self._next), None
-        rows = read_lines(lines)
+        rows = read_lines(held, batch)
         streams, number = self._streams_of(rows)
         if self.settings.format == "message":
             headers, starts, keep = Headers.none(rows.lines), None, len(rows)
@@ -134,12 +135,11 @@ class Parser:
             headers, starts, keep = self._read(rows, streams, number, flush)
         next = self._next
         if keep < len(rows):
-            self._held, next = rows.batch.slice(keep), int(rows.offsets[keep])
+            self._held, next = rows.after(keep), int(rows.offsets[keep])
         if keep == 0:
             return self._nothing(next), starts
         first = np.flatnonzero(starts) if starts is not None else None
-        fallback = self.settings.service or UNKNOWN_SERVICE
-        records = Records.build(rows, headers, keep, first, number, streams, fallback, self._services)
+        records = Records.build(rows, headers, keep, first, number, streams, self._fallback, self._services)
         self._warn_of_services()
         return self._templated(records, streams, keep, next), starts
 
@@ -148,12 +148,11 @@ class Parser:
 
     def _streams_of(self, rows: Given) -> tuple[list[Stream], Ints]:
         """Return the streams the rows belong to, and which of them each row does."""
-        fallback = self.settings.service or UNKNOWN_SERVICE
-        service = rows.batch.column(_SERVICE)
         if rows.one_service:
-            name = self._learning.admit(service[0].as_py() or fallback)
-            return [self.stream(name)], np.zeros(len(service), np.int64)
-        coded = pc.fill_null(service, fallback).dictionary_encode()
+            name = self._learning.admit(rows.service or self._fallback)
+            return [self.stream(name)], np.zeros(len(rows), np.int64)
+        service = rows.batch.column(_SERVICE)
+        coded = pc.fill_null(service, self._fallback).dictionary_encode()
         number = coded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
         admitted = [self._learning.admit(name) for name in coded.dictionary.to_pylist()]
         place = {name: number for number, name in enumerate(dict.fromkeys(admitted))}
@@ -166,12 +165,13 @@ class Parser:
         """
         structured, offsets = rows.structured, rows.offsets
         headers, lines, parts = read_rows(rows, streams, number, self.settings.timezone)
-        headed, starts = np.empty((2, len(lines)), np.bool_)
-        known = np.array([stream.headed for stream in streams])
-        _row_kernels.headed_rows(headers.matched, structured, number, known.copy(), headed)
-        _kernels.record_starts(structured, continues(lines, headers.matched, headed), number, offsets, starts)
-        starts = cut_long(starts, lines.sizes)
-        starts[headers.later] = False
+        headed, known = np.empty(len(lines), np.bool_), np.array([stream.headed for stream in streams])
+        starts = np.ones(len(lines), np.bool_)
+        if not headers.matched.all():  # a line with a header continues nothing
+            _row_kernels.headed_rows(headers.matched, structured, number, known.copy(), headed)
+            _kernels.record_starts(structured, continues(lines, headers.matched, headed), number, offsets, starts)
+            starts = cut_long(starts, lines.sizes)
+            starts[headers.later] = False
         keep = len(lines)
         if not flush:
             alone = keep < 2 or offsets[-1] != offsets[-2]
@@ -185,29 +185,33 @@ class Parser:
 
     def _templated(self, records: Records, streams: list[Stream], keep: int, next: int) -> Parsed:
         """Give the records their templates, and fit these."""
-        count = len(records.bodies)
+        count = len(records.stream)
         shares = [(streams[one], mine) for one, mine in streams_in(records.stream, len(streams))]
         number = np.empty(count, np.int64)
         rules: list[Rule] = []
         for stream, mine in shares:
-            number[mine], changes = stream.miner.assign(records.messages.take(mine))
+            found, changes = stream.miner.assign(records.messages.take(mine))
+            if mine is None:
+                number = found
+            else:
+                number[mine] = found
             if changes or records.tailed is not None:
-                rows = np.arange(count)[mine]
+                rows = np.arange(count) if mine is None else mine
                 several = np.flatnonzero(records.tailed[rows]) if records.tailed is not None else rows[:0]
                 rules += self._lineage(stream, number[rows], several, changes, rows, records)
                 for row in rows[several]:
                     number[row] = stream.miner.templates.tailed(int(number[row]))
             self._warn_of_templates(stream)
-        rules.sort(key=lambda rule: rule["row"])
-        captures, facts, fitting = _fitted(records.bodies, shares, number)
+        if len(shares) > 1:
+            rules.sort(key=lambda rule: rule["row"])
+        captures, fitting = _fitted(records, shares, number)
         if fitting < count:
             number[~captures.fits] = OVERFLOW_TEXT
-            captures, facts, _ = _fitted(records.bodies, shares, number)
-        logs = records.columns.table(facts[1], captures)
-        templates = deltas(records, facts, shares, number, rules)
+            captures, _ = _fitted(records, shares, number)
+        logs = records.columns.table(captures)
+        templates = deltas(records, shares, number, rules)
         lineage = pa.Table.from_pylist(rules, LINEAGE) if rules else _NO_RULES
-        joined = keep - count - records.filtered
-        return Parsed(logs, templates, lineage, next, joined=joined, filtered=records.filtered)
+        return Parsed(logs, templates, lineage, next, joined=keep - count)
 
     def _warn_of_templates(self, stream: Stream) -> None:
         if stream.miner.overflowing and not stream.warned and not self.settings.frozen:
@@ -254,7 +258,7 @@ class Parser:
                 "watch": [stream.raw.watch.snapshot(), stream.inner.watch.snapshot()],
                 "miner": stream.miner.snapshot(),
                 "headed": stream.headed,
-                "last_time_us": stream.last_time_us,
+                "last_time_us": None if stream.last_us[0] == INVALID else int(stream.last_us[0]),
                 "tailed": sorted(stream.tailed),
                 "years": stream.years.snapshot() if stream.years else None,
             }
@@ -280,18 +284,18 @@ class Parser:
         return parser
 
 
-def _fitted(bodies: Spans, shares: list[tuple[Stream, Rows]], number: Ints) -> tuple[Captures, Ints, int]:
-    """Return what the wildcards of each record's template stand for, the facts of this, and how many records fit.
+def _fitted(records: Records, shares: list[tuple[Stream, Ints | None]], number: Ints) -> tuple[Captures, int]:
+    """Return what the wildcards of each record's template stand for, and how many records fit; note the facts of these.
 
-    `number`: the template's in its stream; facts: see `Templates`.
+    `number`: the template's in its stream.
     """
-    facts = np.empty((3, len(number)), np.int64)
+    facts = records.columns.facts
     for stream, mine in shares:
-        facts[:, mine] = stream.miner.templates.facts.take(number[mine], axis=1)
+        _kernels.take_facts(stream.miner.templates.facts, number, mine, facts)
     captures, fitting = Captures.of(facts[0]), 0
     for stream, mine in shares:
-        fitting += captures.find(bodies.take(mine), stream.miner.templates, number[mine], mine)
-    return captures, facts, fitting
+        fitting += captures.find(records.columns.bodies, stream.miner.templates, number, mine)
+    return captures, fitting
 
 
 def _rule(old: str, new: str, row: int, records: Records) -> Rule:

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from parsing._columns import Flags, Ints, Spans, streams_in
-from parsing._frames import Given
+from parsing._frames import Given, Rest
 from parsing._headers import HeaderReader, Headers
 from parsing._jit import Kernels
 from parsing._partial import Partials
@@ -26,13 +26,19 @@ _FEW = 8  # lines are read one by one
 _COLOURS = r"\x1b\[[0-9;:?]*[A-Za-z]"  # ECMA-48: what a terminal makes of text, none of which is text
 
 
-def read_lines(batch: pa.RecordBatch) -> Given:
-    """Return the rows of a batch of LINES, their bodies without what would only colour them on a terminal."""
-    rows = Given.of(batch)
+def read_lines(rest: Rest | None, batch: pa.RecordBatch | None) -> Given:
+    """Return the rows of a batch of LINES behind the rest of another, of which there is at least one.
+
+    Their bodies are without what would only colour them on a terminal.
+    """
+    if rest is not None and batch is not None:
+        rows = Given.joined(rest, batch)
+    else:
+        rows = Given.of(batch if rest is None else rest.batch)
     if not rows.escaped:
         return rows
-    plain = pc.replace_substring_regex(batch.column(_BODY), _COLOURS, "")
-    return Given.of(batch.set_column(_BODY, LINES.field(_BODY), plain))
+    plain = pc.replace_substring_regex(rows.batch.column(_BODY), _COLOURS, "")
+    return Given.of(rows.batch.set_column(_BODY, LINES.field(_BODY), plain))
 
 
 def read_rows(rows: Given, streams: Sequence["Stream"], number: Ints, timezone: str) -> tuple[Headers, Spans, Partials]:
@@ -45,7 +51,7 @@ def read_rows(rows: Given, streams: Sequence["Stream"], number: Ints, timezone: 
     parts = Partials(headers.later)
     every = np.arange(len(lines))
     for one, mine in streams_in(number, len(streams)):
-        stream, own = streams[one], every[mine]
+        stream, own = streams[one], every if mine is None else mine
         raw = own[~structured[own]] if mixed else own
         wrapped = _read_some(stream.raw, lines, raw, observed, headers, leading=True)
         if len(wrapped):
@@ -56,7 +62,7 @@ def read_rows(rows: Given, streams: Sequence["Stream"], number: Ints, timezone: 
         if mixed:
             _read_some(stream.inner, lines, own[structured[own]], observed, headers, leading=False)
         if stream.years:
-            headers.date(mine, stream.years, timezone)
+            headers.date(own, stream.years, timezone)
     headers.settle()
     if "data" in headers.seen:
         data = headers.spans("data", slice(0, len(lines)))

@@ -21,8 +21,6 @@ def continues(lines: Spans, matched: Flags, headed: Flags) -> Flags:
     begins with a time never does.
     """
     out = ~matched
-    if not np.count_nonzero(out):
-        return out
     rows = np.flatnonzero(out)
     bodies = lines.take(rows).column()
     looks = pc.match_substring_regex(bodies, _CONTINUES).to_numpy(zero_copy_only=False)

@@ -4,6 +4,8 @@ import numpy as np
 
 from parsing._jit import compiled
 
+_NONE = np.iinfo(np.int64).min
+
 
 @compiled
 def text_places(offsets, first, begins, ends):  # type: ignore[no-untyped-def]
@@ -32,6 +34,23 @@ def gather(begins, ends, fields, rows, out):  # type: ignore[no-untyped-def]
 
 
 @compiled
+def doubtful(which, rows, ends, bare, out):  # type: ignore[no-untyped-def]
+    """Set out[i] where row rows[i] fits nothing (which[i] < 0), or what is bare; ends[row] is 0 there."""
+    for i in range(which.size):
+        out[i] = which[i] < 0 or (ends[rows[i]] == 0 and bare[which[i]])
+
+
+@compiled
+def has_some(begins, ends, fields):  # type: ignore[no-untyped-def]
+    """Return whether some row has a text in one of some fields (shape [field, row])."""
+    for k in range(fields.size):
+        for row in range(begins.shape[1]):
+            if ends[fields[k], row] > begins[fields[k], row]:
+                return True
+    return False
+
+
+@compiled
 def headed_rows(matched, structured, stream, known, headed):  # type: ignore[no-untyped-def]
     """Set headed[row] where its stream has shown a raw line with a header up to it; `known`: streams that have."""
     for row in range(matched.size):
@@ -40,17 +59,20 @@ def headed_rows(matched, structured, stream, known, headed):  # type: ignore[no-
 
 
 @compiled
-def inherit(us, known, stream, observed, last, inherited):  # type: ignore[no-untyped-def]
-    """Set the time of each row that has none of its own to that of the row before it in its stream, or `observed`.
+def fill_times(places, read, timed, stream, last, us, inherited):  # type: ignore[no-untyped-def]
+    """Set the time of each row: the one stated, or read where it is timed, or that of the row before, or when observed.
 
-    `last`: the latest time of each stream's own, int64 min where there is none so far; kept up to date. Returns whether
-    some row has that of the row before it.
+    The row before in its stream, that is. `places`: as a batch is looked at. `timed`: of the rows whose header was
+    looked for. `last`: the latest time of each stream's own; kept up to date. Of what is stated and last, int64 min is
+    none. Returns whether some row has inherited that of the row before it.
     """
     some = False
+    observed, stated = places[3], places[4]
     for row in range(us.size):
-        if known[row]:
-            last[stream[row]] = us[row]
-        elif last[stream[row]] != np.iinfo(np.int64).min:
+        inherited[row] = False
+        if stated[row] != _NONE or (row < timed.size and timed[row]):
+            us[row] = last[stream[row]] = stated[row] if stated[row] != _NONE else read[row]
+        elif last[stream[row]] != _NONE:
             us[row] = last[stream[row]]
             inherited[row] = some = True
         else:
@@ -59,14 +81,15 @@ def inherit(us, known, stream, observed, last, inherited):  # type: ignore[no-un
 
 
 @compiled
-def summarise(keys, facts, time, offsets, begins, ends, out):  # type: ignore[no-untyped-def]
+def summarise(keys, numbers, places, begins, ends, out):  # type: ignore[no-untyped-def]
     """Summarise rows by key; return how many distinct keys there are, and the bytes of the longest of their texts.
 
     Group g, in order of first appearance, is out[:, g]: its first row, where the text of its earliest row begins and
     ends, and the id, earliest and latest time, number of rows, and offset of the last row; and where the template would
-    begin and end if those of all groups stood behind one another. facts[1:, row] are the template's id and its bytes.
-    Keys are not negative.
+    begin and end if those of all groups stood behind one another. `numbers`: see `_logs.Columns`; `places`: as the
+    batch was looked at. Keys are not negative.
     """
+    time, ids, sizes, offsets = numbers[0], numbers[3], numbers[4], places[2]
     size = 4
     while size < 2 * keys.size:
         size *= 2
@@ -82,11 +105,11 @@ def summarise(keys, facts, time, offsets, begins, ends, out):  # type: ignore[no
             table[at] = key
             places[at] = count
             out[0, count], out[1, count], out[2, count] = row, begins[row], ends[row]
-            out[3, count] = facts[1, row]
+            out[3, count] = ids[row]
             out[4, count] = out[5, count] = time[row]
             out[6, count] = 0
-            out[8, count], out[9, count] = end, end + facts[2, row]
-            end += facts[2, row]
+            out[8, count], out[9, count] = end, end + sizes[row]
+            end += sizes[row]
             longest = max(longest, ends[row] - begins[row])
             count += 1
         g = places[at]

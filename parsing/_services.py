@@ -26,13 +26,8 @@ class Services:
         self._known[name] = None
         return name
 
-    def column(self, services: pa.Array, one: bool) -> tuple[pa.Array, dict[int, str]]:
-        """Return the services of records under the names they go by, and the names of those not admitted, by record.
-
-        `one`: all are the same.
-        """
-        if one and self.admit(name := services[0].as_py()) == name:
-            return services, {}
+    def column(self, services: pa.Array) -> tuple[pa.Array, dict[int, str]]:
+        """Return the services of records under the names they go by, and the names of those not admitted, by record."""
         coded = services.dictionary_encode()
         names = coded.dictionary.to_pylist()
         admitted = [self.admit(name) for name in names]

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from parsing._frames import ARROW, FILLED, GIVEN, ZEROS, Frame, Given, exported
+from parsing._frames import ARROW, FILLED, GIVEN, LINE, ZEROS, Frame, Given, described
 from telemetry import ATTRIBUTES, LINES, LOGS, TEMPLATES, TIME
 
 texts = st.text(st.characters(codec="utf-8"), max_size=40) | st.sampled_from(["x" * 100, "\x1b[1m"])
@@ -39,16 +39,14 @@ def batches(draw: st.DrawFn, least: int = 1) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays(columns, schema=LINES).slice(begin, draw(st.integers(least, rows - begin)))
 
 
-NO_ADDRESSES = np.zeros(0, np.int64)
 NOTHING, NO_PLACES = np.frombuffer(b"", np.uint8), np.zeros((1, 0), np.int64)
 
 
 def copied(batch: pa.RecordBatch, rows: int) -> pa.Table:
     """The first rows of a batch, each column as it is."""
-    sources, columns = np.zeros((len(LINES), 3), np.int64), [exported(column) for column in batch.columns]
-    sources[:, 0], sources[:, 1] = ARROW, np.arange(len(LINES))
-    addresses = np.array([address for _, address in columns])
-    return Frame(LINES).table(rows, sources, addresses, NO_PLACES, NOTHING, NOTHING, NO_PLACES, NO_PLACES)
+    sources, columns = np.zeros((len(LINES), 3), np.int64), [described(column) for column in batch.columns]
+    sources[:, 0], sources[:, 1] = ARROW, [address for _, address in columns]
+    return Frame(LINES).table(rows, sources, 0, NO_PLACES, NOTHING, NOTHING, NO_PLACES, NO_PLACES)
 
 
 @settings(deadline=None)  # the first call compiles
@@ -77,13 +75,60 @@ def test_a_batch_is_seen_as_it_is(batch: pa.RecordBatch) -> None:
     rows = Given.of(batch)
     names = batch["service"].to_pylist()
     assert [rows.lines.text(row) for row in range(len(rows))] == batch["body"].to_pylist()
-    assert rows.nulls == [column.null_count for column in batch.columns]
+    nulls = [column.null_count for column in batch.columns]
+    assert [rows.has(place) for place in range(len(LINES))] == [count < len(rows) for count in nulls]
+    assert [rows.lacks(place) for place in range(len(LINES))] == [count > 0 for count in nulls]
     assert rows.offsets.tolist() == batch["offset"].to_pylist()
     assert rows.observed.tolist() == batch["observed_time"].cast(pa.int64()).to_pylist()
     assert rows.structured.tolist() == batch["structured"].to_pylist()
     assert rows.mixed == any(batch["structured"].to_pylist())
     assert rows.escaped == any("\x1b" in body for body in batch["body"].to_pylist())
     assert rows.one_service == (len(set(names)) == 1)
+    assert rows.service == (names[0] if rows.one_service else None)
+
+
+def table_of(rows: Given) -> pa.Table:
+    """The columns of a batch looked at, each as it is."""
+    sources = np.array([(LINE, place, 0) for place in range(len(LINES))])
+    return Frame(LINES).table(len(rows), sources, rows.columns, NO_PLACES, NOTHING, NOTHING, NO_PLACES, NO_PLACES)
+
+
+@settings(deadline=None)  # the first call compiles
+@given(batches(), batches(), batches(), st.data())
+def test_the_rest_of_a_batch_is_put_before_the_next(
+    one: pa.RecordBatch, two: pa.RecordBatch, three: pa.RecordBatch, data: st.DataObject
+) -> None:
+    expected, rows = one, Given.of(one)
+    for batch in (two, three):  # what was joined is joined again
+        first = data.draw(st.integers(0, len(rows) - 1))
+        expected = pa.concat_batches([expected.slice(first), batch])
+        rows = Given.joined(rows.after(first), batch)
+        seen, table = Given.of(expected), table_of(rows)
+        table.validate(full=True)
+        assert table.equals(pa.Table.from_batches([expected]))
+        assert [rows.lines.text(row) for row in range(len(rows))] == expected["body"].to_pylist()
+        assert rows.places[2:].tolist() == seen.places[2:].tolist()
+        assert rows.structured.tolist() == seen.structured.tolist()
+        for name in ("service", "one_service", "mixed", "escaped", "_filled", "_holed"):
+            assert getattr(rows, name) == getattr(seen, name)
+        if data.draw(st.booleans()):
+            assert rows.batch.equals(expected)
+
+
+def test_what_was_joined_does_not_need_its_parts() -> None:
+    def batch(first: int) -> pa.RecordBatch:
+        lines = [{"body": f"line {i}", "service": "web", "offset": i, "structured": False} for i in range(100)]
+        return pa.RecordBatch.from_pylist(lines[first:], LINES)
+
+    rest = Given.of(batch(0)).after(98)
+    rows = Given.joined(rest, batch(50))
+    expected = [f"line {i}" for i in (98, 99, *range(50, 100))]
+    del rest
+    gc.collect()
+    pa.array(np.full(100_000, 7))  # something else lies where the batches lay
+    assert table_of(rows)["body"].to_pylist() == expected
+    assert rows.batch["body"].to_pylist() == expected
+    assert [rows.lines.text(row) for row in range(len(rows))] == expected
 
 
 @settings(deadline=None)  # the first call compiles
@@ -103,7 +148,7 @@ def test_columns_of_numbers_places_and_lists(records: list[tuple[str, list[str],
     small, large = ([record[k] for record in records] for k in (2, 3))
     places = begins[whole][np.newaxis], ends[whole][np.newaxis], (at, begins[others], ends[others])
     numbers = np.array([small, large], np.int64)
-    table = Frame(schema).table(len(records), sources, NO_ADDRESSES, numbers, data, data, *places)
+    table = Frame(schema).table(len(records), sources, 0, numbers, data, data, *places)
     table.validate(full=True)
     expected = {
         "body": [body for body, _, _, _ in records],
@@ -121,14 +166,13 @@ def test_pyarrow_writes_a_table_as_it_was_made(schema: pa.Schema) -> None:
     """The message is what the format says: written again by pyarrow, with its own description, it is the same table."""
     sources = np.array([(ZEROS, 0, 0) if field.type == pa.bool_() else (GIVEN, 0, 0) for field in schema])
     nothing = [pa.nulls(2, field.type) for field in schema]
-    empty = [exported(column) for column in nothing]
+    empty = [described(column) for column in nothing]
     for place, field in enumerate(schema):
         if field.type == ATTRIBUTES:
-            sources[place] = ARROW, place, 0
+            sources[place] = ARROW, empty[place][1], 0
     data, begins, ends = np.frombuffer(b"abc", np.uint8), np.array([[0, 1]]), np.array([[1, 3]])
     lists = np.array([0, 1, 1]), np.array([2]), np.array([3])
-    addresses = np.array([address for _, address in empty])
-    table = Frame(schema).table(2, sources, addresses, np.array([[1, 2]]), data, data, begins, ends, lists)
+    table = Frame(schema).table(2, sources, 0, np.array([[1, 2]]), data, data, begins, ends, lists)
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, schema) as stream:
         stream.write_table(table)
