@@ -182,7 +182,7 @@ class HeaderReader:
         if self._merged is None:
             self._merged = _Merged.of(self.layouts)
         merged = self._merged
-        arrays = (merged.code, merged.sets, merged.jumps, merged.likes, merged.entries, merged.fields, merged.used)
+        arrays = (merged.code, merged.sets, merged.jumps, merged.alike, merged.entries, merged.fields, merged.used)
         _vm.take_headers(*arrays, lines.data, lines.begins, lines.ends, rows, which, headers.begins, headers.ends)
         undecided = which == _UNDECIDED
         if np.count_nonzero(undecided):
@@ -366,7 +366,7 @@ class _Merged:
     code: NDArray[np.int32]
     sets: NDArray[np.uint8]
     jumps: NDArray[np.int32]
-    likes: NDArray[np.uint8]  # shape [layout, 2, 256]
+    alike: NDArray[np.uint8]  # of the sets, then of the jumps of all: see `Program`
     entries: Ints  # first instruction, by layout
     fields: Ints  # shape [layout, group]: the place in FIELDS, -1 where the layout has no such group
     used: Ints  # places of the groups of any layout
@@ -381,12 +381,14 @@ class _Merged:
         for number, one in enumerate(programs):
             places = [_PLACE[name.rstrip("2")] for name in one.groups]
             fields[number, : len(places)] = places
+        alike = [one.alike[:, : len(one.sets)] for one in programs]
+        alike += [one.alike[:, len(one.sets) :] for one in programs]
         code = [one.moved(*by) for one, *by in zip(programs, entries, sets, jumps, strict=False)]
         return cls(
             np.concatenate(code),
             np.concatenate([one.sets for one in programs]),
             np.concatenate([one.jumps + entry for one, entry in zip(programs, entries, strict=False)]),
-            np.array([one.likes for one in programs]),
+            np.concatenate(alike, axis=1),
             entries[:-1],
             fields,
             np.unique(fields[fields >= 0]),

@@ -7,7 +7,7 @@ can follow a repetition is known when it is compiled, so that most never have to
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -93,20 +93,25 @@ class Program:
         code = self.code.copy()
         operation = code[:, 0]
         code[:, 5] += entry
-        code[np.isin(operation, (SET, SPAN, GREEDY, LAZY)), 1] += first_set
+        code[np.isin(operation, (SET, SPAN, GREEDY, LAZY, BORDER)), 1] += first_set
         code[np.isin(operation, (GREEDY, LAZY)), 4] += first_set
         code[operation == SPLIT, 1:3] += entry
         code[operation == SWITCH, 1] += first_jump
         return code
 
-    @property
-    def likes(self) -> NDArray[np.uint8]:
-        """Return the first and last byte of the bytes around each byte that no instruction tells from it ([2, 256])."""
-        word = [[byte in _WORD for byte in range(257)]]  # for BORDER
-        told = np.concatenate([self.sets, self.jumps, word])[:, :256]
-        borders = np.flatnonzero((told[:, 1:] != told[:, :-1]).any(axis=0))
-        begins, ends = np.append(0, borders + 1), np.append(borders, 255)
-        return np.repeat([begins, ends], ends - begins + 1, axis=1).astype(np.uint8)
+    @cached_property
+    def alike(self) -> NDArray[np.uint8]:
+        """Return the first and last of the bytes around each byte that a set, or a switch, does not tell from it.
+
+        Shape [2, sets + switches, 256], switches behind the sets.
+        """
+        told = np.concatenate([self.sets, self.jumps])[:, :256]
+        begins = np.ones((len(told), 257), np.bool_)  # the last: of what is behind all bytes
+        begins[:, 1:256] = told[:, 1:] != told[:, :-1]
+        places = np.arange(257)
+        first = np.maximum.accumulate(np.where(begins, places, 0), axis=1)[:, :256]
+        last = np.minimum.accumulate(np.where(begins, places, 256)[:, ::-1], axis=1)[:, ::-1][:, 1:] - 1
+        return np.array([first, last]).astype(np.uint8)
 
 
 @cache
@@ -373,7 +378,7 @@ class _Maker:
             case Byte():
                 self.add(SET, self._set(node.among))
             case Edge():
-                self.add(AT_END if node.end else BORDER)
+                self.add(AT_END) if node.end else self.add(BORDER, self._set(_WORD))
             case Cat():
                 follows = [follow]
                 for part in reversed(node.parts[1:]):
