@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 import re2
 from numpy.typing import NDArray
 
-from parsing._columns import Bytes, Flags, Ints, Rows, Spans, appended
+from parsing._columns import EVERY, Bytes, Flags, Ints, Rows, Spans, appended
 from parsing._header_time import time_column
 from parsing._jit import Kernels
 from parsing._layouts import LEVEL_WORDS, Layout, compiled, pattern_layout
@@ -284,13 +284,14 @@ class HeaderReader:
     def _read_times(self, headers: Headers, rows: Ints, layout: Layout, observed_us: Ints) -> None:
         """Read the times of rows of one layout, but for those that have one already."""
         timed = headers.timed[rows]
-        mine = rows[~timed] if np.count_nonzero(timed) else rows
+        todo = rows[~timed] if np.count_nonzero(timed) else rows
+        mine = EVERY if len(todo) == len(headers.timed) else todo
         if layout.time is not None:
             self.put_times(headers, mine, layout.time, observed_us)
         else:
-            self.put_times_of_any_layout(headers, mine, observed_us)
+            self.put_times_of_any_layout(headers, todo, observed_us)
 
-    def put_times(self, headers: Headers, rows: Ints, layout: TimeLayout, observed_us: Ints) -> None:
+    def put_times(self, headers: Headers, rows: Rows, layout: TimeLayout, observed_us: Ints) -> None:
         """Read the field `time` of some rows, all of one layout; `date` is to follow where a year was set."""
         texts, zone = headers.spans("time", rows), self.settings.timezone
         undated = layout.lacks_year and self.settings.year is not None
