@@ -12,12 +12,13 @@ of others. After a change of the operations in `_program`, touch this file.
 import numpy as np
 
 from parsing import _program as p
+from parsing._expression import END
 from parsing._jit import compiled, inlined
 from parsing._wide import BLOCK, outside, pointer, trailing
 
 _SET, _SPAN, _GREEDY, _LAZY, _SPLIT, _SAVE = p.SET, p.SPAN, p.GREEDY, p.LAZY, p.SPLIT, p.SAVE
 _SWITCH, _AT_END, _BORDER, _REST, _DONE = p.SWITCH, p.AT_END, p.BORDER, p.REST, p.DONE
-_COLUMNS, _BYTES = p.COLUMNS, p.END + 1
+_COLUMNS, _BYTES = p.COLUMNS, END + 1
 _BRANCH, _UNDO, _GIVE, _TAKE = 0, 1, 2, 3
 _PC, _AT, _TOP, _FAR, _SAVED = 0, 1, 2, 3, 4  # of a frame: where things are; what is saved, then the stack, is last
 _STEPS = 20_000
@@ -37,7 +38,7 @@ def _is_word(byte):  # type: ignore[no-untyped-def]
 @inlined
 def _has(sets, among, data, at, end):  # type: ignore[no-untyped-def]
     """Return whether the byte at a place, or the end, is in a set."""
-    return sets[among * _BYTES + (data[at] if at < end else p.END)] != 0
+    return sets[among * _BYTES + (data[at] if at < end else END)] != 0
 
 
 @inlined
@@ -98,7 +99,7 @@ def _run(code, sets, jumps, data, start, end, steps, frame, groups):  # type: ig
                 at += 1
             good = at >= least
         elif operation == _SWITCH:
-            pc = jumps[a * _BYTES + (data[at] if at < end else p.END)]
+            pc = jumps[a * _BYTES + (data[at] if at < end else END)]
         elif operation == _SAVE:
             if top > bottom:
                 frame[top], frame[top + 1], frame[top + 2] = _UNDO, a, frame[_SAVED + a]
