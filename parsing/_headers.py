@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 import re2
 from numpy.typing import NDArray
 
-from parsing._columns import Bytes, Flags, Ints, Rows, Spans, appended
+from parsing._columns import EVERY, Bytes, Flags, Ints, Rows, Spans, appended
 from parsing._header_time import time_column
 from parsing._jit import Kernels
 from parsing._layouts import LEVEL_WORDS, Layout, compiled, pattern_layout
@@ -186,7 +186,7 @@ class HeaderReader:
         if self._merged is None:
             self._merged = _Merged.of(self.layouts)
         merged = self._merged
-        arrays = (merged.code, merged.sets, merged.jumps, merged.likes, merged.entries, merged.fields, merged.used)
+        arrays = (merged.code, merged.sets, merged.jumps, merged.alike, merged.entries, merged.fields, merged.used)
         _vm.take_headers(*arrays, lines.data, lines.begins, lines.ends, rows, which, headers.begins, headers.ends)
         undecided = which == _UNDECIDED
         if np.count_nonzero(undecided):
@@ -286,13 +286,14 @@ class HeaderReader:
     def _read_times(self, headers: Headers, rows: Ints, layout: Layout, observed_us: Ints) -> None:
         """Read the times of rows of one layout, but for those that have one already."""
         timed = headers.timed[rows]
-        mine = rows[~timed] if np.count_nonzero(timed) else rows
+        todo = rows[~timed] if np.count_nonzero(timed) else rows
+        mine = EVERY if len(todo) == len(headers.timed) else todo
         if layout.time is not None:
             self.put_times(headers, mine, layout.time, observed_us)
         else:
-            self.put_times_of_any_layout(headers, mine, observed_us)
+            self.put_times_of_any_layout(headers, todo, observed_us)
 
-    def put_times(self, headers: Headers, rows: Ints, layout: TimeLayout, observed_us: Ints) -> None:
+    def put_times(self, headers: Headers, rows: Rows, layout: TimeLayout, observed_us: Ints) -> None:
         """Read the field `time` of some rows, all of one layout; `date` is to follow where a year was set."""
         texts, zone = headers.spans("time", rows), self.settings.timezone
         undated = layout.lacks_year and self.settings.year is not None
@@ -368,7 +369,7 @@ class _Merged:
     code: NDArray[np.int32]
     sets: NDArray[np.uint8]
     jumps: NDArray[np.int32]
-    likes: NDArray[np.uint8]  # shape [layout, 2, 256]
+    alike: NDArray[np.uint8]  # of the sets, then of the jumps of all: see `Program`
     entries: Ints  # first instruction, by layout
     fields: Ints  # shape [layout, group]: the place in FIELDS, -1 where the layout has no such group
     used: Ints  # places of the groups of any layout
@@ -383,12 +384,14 @@ class _Merged:
         for number, one in enumerate(programs):
             places = [_PLACE[name.rstrip("2")] for name in one.groups]
             fields[number, : len(places)] = places
+        alike = [one.alike[:, : len(one.sets)] for one in programs]
+        alike += [one.alike[:, len(one.sets) :] for one in programs]
         code = [one.moved(*by) for one, *by in zip(programs, entries, sets, jumps, strict=False)]
         return cls(
             np.concatenate(code),
             np.concatenate([one.sets for one in programs]),
             np.concatenate([one.jumps + entry for one, entry in zip(programs, entries, strict=False)]),
-            np.array([one.likes for one in programs]),
+            np.concatenate(alike, axis=1),
             entries[:-1],
             fields,
             np.unique(fields[fields >= 0]),

@@ -53,6 +53,9 @@ def has_some(begins, ends, fields):  # type: ignore[no-untyped-def]
 @compiled
 def headed_rows(matched, structured, stream, known, headed):  # type: ignore[no-untyped-def]
     """Set headed[row] where its stream has shown a raw line with a header up to it; `known`: streams that have."""
+    if known.all():
+        headed[:] = True
+        return
     for row in range(matched.size):
         known[stream[row]] |= matched[row] and not structured[row]
         headed[row] = known[stream[row]]

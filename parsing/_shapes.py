@@ -39,7 +39,7 @@ class Shape:
         which = np.full(len(lines), -1)
         begins, ends = np.zeros((2, count, len(lines)), np.int64)
         groups = np.array([[int(name.strip("k_")) for name in self.code.groups]])
-        code = (self.code.code, self.code.sets, self.code.jumps, self.code.likes[np.newaxis], np.zeros(1, np.int64))
+        code = (self.code.code, self.code.sets, self.code.jumps, self.code.alike, np.zeros(1, np.int64))
         _vm.take_headers(
             *code, groups, np.arange(count), lines.data, lines.begins, lines.ends, rows, which, begins, ends
         )

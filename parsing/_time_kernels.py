@@ -64,6 +64,13 @@ def _number(data, i, end, most):  # type: ignore[no-untyped-def]
 
 
 @inlined
+def _digits_at(data, i, end):  # type: ignore[no-untyped-def]
+    while i < end and KIND[data[i]] != _DIGIT:
+        i += 1
+    return i
+
+
+@inlined
 def _fraction(value, digits, mark):  # type: ignore[no-untyped-def]
     """Return the microseconds of a fraction written after `mark`."""
     if mark == 58 and digits < 3:
@@ -105,6 +112,8 @@ def _zone_name(data, i, end):  # type: ignore[no-untyped-def]
 def _zone(data, i, end):  # type: ignore[no-untyped-def]
     """Return the minutes a zone is ahead of UTC, whether there is one, and the place behind it."""
     minutes, first = np.int64(0), i
+    if i + 1 == end and data[i] == 90:  # Z, which is most common
+        return minutes, True, end
     if i < end and 65 <= data[i] <= 90:
         minutes, i = _zone_name(data, i, end)
     if i >= end or (data[i] != 43 and data[i] != 45):
@@ -135,6 +144,7 @@ def _since_epoch(value, micro):  # type: ignore[no-untyped-def]
 
 
 _INVALID = np.iinfo(np.int64).min
+_UNKNOWN = _INVALID + 1
 _YEAR, _MONTH, _DAY, _HOUR, _MINUTE, _SECOND = range(6)
 _PLACE = np.zeros(128, np.int64)  # by letter
 _PLACE[[ord(letter) for letter in "YymdHMS"]] = [_YEAR, _YEAR, _MONTH, _DAY, _HOUR, _MINUTE, _SECOND]
@@ -151,6 +161,53 @@ def _in_range(values):  # type: ignore[no-untyped-def]
     return values[_HOUR] < 24 and values[_MINUTE] < 60 and values[_SECOND] <= 60
 
 
+@inlined
+def _utc_us(values, day):  # type: ignore[no-untyped-def]
+    """Return the microseconds from the epoch to a date, `day` if none is given, and clock time, if there are such."""
+    if not _in_range(values):
+        return _INVALID
+    if values[_MONTH] > 0:
+        day = _days(values[_YEAR], values[_MONTH], values[_DAY])
+    return (day * 86400 + values[_HOUR] * 3600 + values[_MINUTE] * 60 + values[_SECOND]) * 1_000_000
+
+
+@inlined
+def _half_end(data, i, end):  # type: ignore[no-untyped-def]
+    """Return the place behind AM or PM, 0 if neither is here."""
+    half = _blanks_end(data, i, end)
+    return half + 2 if half + 1 < end and (data[half + 1] | 32) == 109 and (data[half] | 32) in (97, 112) else 0
+
+
+@inlined
+def _micros(data, i, end, width):  # type: ignore[no-untyped-def]
+    """Return the microseconds of the fraction that may be here, and the place behind it."""
+    mark = data[i] if i < end else 0
+    if mark != 46 and mark != 44 and mark != 58 and KIND[mark] != _DIGIT:
+        return np.int64(0), i
+    value, digits, i = _number(data, _digits_at(data, i, end), end, width)
+    return np.int64(_fraction(value, digits, mark)), i
+
+
+@inlined
+def _seconds(data, i, end, fields, count, widths, f):  # type: ignore[no-untyped-def]
+    """Read the seconds, which are field f, and what follows: (microseconds, minutes of the zone, whether there is one).
+
+    -1 microseconds: these are no good seconds, or more follows than a fraction and a zone.
+    """
+    second, digits, i = _number(data, _digits_at(data, i, end), end, widths[f])
+    if digits == 0 or second > 60:
+        return np.int64(-1), 0, False
+    micro, zone, zoned = np.int64(0), np.int64(0), False
+    for k in range(f + 1, count):
+        if fields[k] == 102:
+            micro, i = _micros(data, i, end, widths[k])
+        elif fields[k] == 122:
+            zone, zoned, i = _zone(data, _blanks_end(data, i, end), end)
+        elif fields[k] != 112 or _half_end(data, i, end):
+            return np.int64(-1), 0, False
+    return second * 1_000_000 + micro, zone, zoned
+
+
 @compiled
 def parse_times(data, begins, ends, fields, widths, years, days, out, zoned):  # type: ignore[no-untyped-def]
     """Read times of one layout into microseconds since the epoch, as if UTC unless a zone is written.
@@ -158,36 +215,45 @@ def parse_times(data, begins, ends, fields, widths, years, days, out, zoned):  #
     `fields` holds the letters of strftime in order (Y m d H M S f b y p z s), w for a word that is passed over;
     `widths` the most digits each takes.
     `years`, `days` (days since the epoch) stand in for an absent year or date. out is int64 min where invalid.
-    A time that begins as the one before it, up to the second, is read from there.
+    A time that begins as the one before it, up to the minutes, is read from there.
     """
-    text = pointer(data)
+    text, letters, most = pointer(data), pointer(fields), pointer(widths)
     values, kept = np.zeros(6, np.int64), np.zeros(6, np.int64)  # of a row; those before the seconds of the last row
-    resume, prefix = 0, 0  # field of the seconds, and bytes before them
+    resume, prefix, minute = 0, 0, _UNKNOWN  # field of the seconds, bytes before them, and microseconds
     for row in range(begins.size):
         i, end = begins[row], ends[row]
-        f, good, epoch, micro, zone, zoned[row] = 0, i < end, -1, 0, 0, False
+        f, good, epoch, micro, zone, digits = 0, i < end, -1, np.int64(0), np.int64(0), 0
+        zoned[row] = False
         before = begins[row - 1] if row > 0 else i
-        alike = prefix > 0 and end - i > prefix and years[row] == years[row - 1]
+        alike = prefix > 0 and end - i > prefix and years[row] == years[row - 1] and days[row] == days[row - 1]
         if alike and max(i, before) + prefix + 8 <= data.size and same(text, i, text, before, prefix):
             f, i = resume, i + prefix
+            if minute == _UNKNOWN:
+                minute = _utc_us(pointer(kept), days[row])
+            micro, zone, zoned[row] = _seconds(text, i, end, letters, fields.size, most, f)
+            if micro >= 0 and minute != _INVALID:
+                out[row] = minute - zone * 60_000_000 + micro
+                continue
+            micro, zone, zoned[row] = np.int64(0), np.int64(0), False
             values[:] = kept
         else:
             values[:], prefix = 0, 0
             values[_YEAR] = years[row]
         while f < fields.size:
             letter = fields[f]
-            if letter == 83 and prefix == 0 and good and zone == 0:
-                resume, prefix = f, i - begins[row]
+            whole = digits == 2 and good and zone == 0  # a minute of one digit may go on in the next row
+            if letter == 83 and prefix == 0 and whole:
+                resume, prefix, minute = f, i - begins[row], _UNKNOWN
                 kept[:] = values
             f += 1
             if letter == 122:  # z
                 zone, zoned[row], i = _zone(text, _blanks_end(text, i, end), end)
                 continue
             if letter == 112:  # p is optional
-                half = _blanks_end(text, i, end)
-                if half + 1 < end and (text[half + 1] | 32) == 109 and (text[half] | 32) in (97, 112):
-                    values[_HOUR] = values[_HOUR] % 12 + (12 if (text[half] | 32) == 112 else 0)
-                    i = half + 2
+                half = _half_end(text, i, end)
+                if half:
+                    values[_HOUR] = values[_HOUR] % 12 + (12 if (text[half - 2] | 32) == 112 else 0)
+                    i = half
                 continue
             if letter == 119:  # w
                 i = _blanks_end(text, i, end)
@@ -198,15 +264,10 @@ def parse_times(data, begins, ends, fields, widths, years, days, out, zoned):  #
                 values[_MONTH], i = _month_at(text, i, end)
                 good = good and values[_MONTH] > 0
                 continue
-            mark = text[i] if i < end else 0
-            if letter == 102 and mark != 46 and mark != 44 and mark != 58 and KIND[mark] != _DIGIT:
-                continue  # f is optional
-            while i < end and KIND[text[i]] != _DIGIT:
-                i += 1
-            value, digits, i = _number(text, i, end, widths[f - 1])
-            if letter == 102:
-                micro = _fraction(value, digits, mark)
+            if letter == 102:  # f is optional
+                micro, i = _micros(text, i, end, widths[f - 1])
                 continue
+            value, digits, i = _number(text, _digits_at(text, i, end), end, widths[f - 1])
             good = good and digits > 0
             if letter == 115:  # s
                 epoch, zoned[row] = value, True
@@ -216,9 +277,5 @@ def parse_times(data, begins, ends, fields, widths, years, days, out, zoned):  #
         if epoch >= 0:
             out[row] = _since_epoch(epoch, micro) if good else _INVALID
             continue
-        if not (good and _in_range(values)):
-            out[row] = _INVALID
-            continue
-        base = _days(values[_YEAR], values[_MONTH], values[_DAY]) if values[_MONTH] > 0 else days[row]
-        seconds = base * 86400 + values[_HOUR] * 3600 + (values[_MINUTE] - zone) * 60 + values[_SECOND]
-        out[row] = seconds * 1_000_000 + micro
+        us = _utc_us(pointer(values), days[row]) if good else _INVALID
+        out[row] = us + (micro - zone * 60_000_000) if us != _INVALID else _INVALID

@@ -1,8 +1,9 @@
 """Run header programs (`_program`) over the rows of a byte buffer, in compiled code.
 
-What a program does on the first bytes of a line depends only on which of its sets these are in. So lines that begin
-alike, as far as the program can tell, are at the same instruction behind that beginning, and are put there at once. A
-memo of such a beginning is made from a line, lasts for a call, and changes nothing but the time it takes.
+What a program does on the first bytes of a line depends only on which of the sets it looks for these are in. So lines
+that begin alike, as far as the program can tell, are at the same instruction behind that beginning, and are put there
+at once. Where nothing but the message follows, that is all: the fields are where they are in the line before. A memo of
+such a beginning is made from a line, lasts for a call, and changes nothing but the time it takes.
 
 All that runs is in this file: the cache of compiled code on disk notices a change of the file it is compiled from, not
 of others. After a change of the operations in `_program`, touch this file.
@@ -11,12 +12,13 @@ of others. After a change of the operations in `_program`, touch this file.
 import numpy as np
 
 from parsing import _program as p
+from parsing._expression import END
 from parsing._jit import compiled, inlined
 from parsing._wide import BLOCK, outside, pointer, trailing
 
 _SET, _SPAN, _GREEDY, _LAZY, _SPLIT, _SAVE = p.SET, p.SPAN, p.GREEDY, p.LAZY, p.SPLIT, p.SAVE
 _SWITCH, _AT_END, _BORDER, _REST, _DONE = p.SWITCH, p.AT_END, p.BORDER, p.REST, p.DONE
-_COLUMNS, _BYTES = p.COLUMNS, p.END + 1
+_COLUMNS, _BYTES = p.COLUMNS, END + 1
 _BRANCH, _UNDO, _GIVE, _TAKE = 0, 1, 2, 3
 _PC, _AT, _TOP, _FAR, _SAVED = 0, 1, 2, 3, 4  # of a frame: where things are; what is saved, then the stack, is last
 _STEPS = 20_000
@@ -36,7 +38,7 @@ def _is_word(byte):  # type: ignore[no-untyped-def]
 @inlined
 def _has(sets, among, data, at, end):  # type: ignore[no-untyped-def]
     """Return whether the byte at a place, or the end, is in a set."""
-    return sets[among * _BYTES + (data[at] if at < end else p.END)] != 0
+    return sets[among * _BYTES + (data[at] if at < end else END)] != 0
 
 
 @inlined
@@ -97,7 +99,7 @@ def _run(code, sets, jumps, data, start, end, steps, frame, groups):  # type: ig
                 at += 1
             good = at >= least
         elif operation == _SWITCH:
-            pc = jumps[a * _BYTES + (data[at] if at < end else p.END)]
+            pc = jumps[a * _BYTES + (data[at] if at < end else END)]
         elif operation == _SAVE:
             if top > bottom:
                 frame[top], frame[top + 1], frame[top + 2] = _UNDO, a, frame[_SAVED + a]
@@ -167,22 +169,66 @@ def _shift(frame, first, by, groups, out, place):  # type: ignore[no-untyped-def
         out[place + k + 3] = frame[first + k + 3] + by
 
 
+@inlined
+def _is_rest(code, pc):  # type: ignore[no-untyped-def]
+    """Return whether a group to the end of the line is all that follows."""
+    one = pc * _COLUMNS
+    then = code[one + 5] * _COLUMNS
+    return code[one] == _REST and code[then] == _SAVE and code[code[then + 5] * _COLUMNS] == _DONE
+
+
+@inlined
+def _narrow(data, start, first, last, alike, among, bounds, m):  # type: ignore[no-untyped-def]
+    """Bound the bytes from `first` to before `last` to those that a set, or switch, does not tell from the line's."""
+    for k in range(first, min(last, BLOCK)):
+        byte = data[start + k]
+        bounds[0, m, k] = max(bounds[0, m, k], alike[0, among, byte])
+        bounds[1, m, k] = min(bounds[1, m, k], alike[1, among, byte])
+
+
+@inlined
+def _narrow_by_step(code, switches, data, start, memo, frame, bottom, alike, bounds, m):  # type: ignore[no-untyped-def]
+    """Bound the bytes that a step looked at, from the frame `memo`, whose places are from `start` on, to `frame`."""
+    one, at, far, top = memo[_PC] * _COLUMNS, memo[_AT], frame[_FAR] - start, frame[_TOP]
+    operation, a = code[one], code[one + 1]
+    if operation in (_SET, _SPAN):
+        _narrow(data, start, at, at + 1 if operation == _SET else far, alike, a, bounds, m)
+    elif operation == _SWITCH:
+        _narrow(data, start, at, at + 1, alike, switches + a, bounds, m)
+    elif operation == _BORDER:
+        _narrow(data, start, max(at - 1, 0), at + 1, alike, a, bounds, m)
+    elif operation in (_GREEDY, _LAZY):
+        _narrow(data, start, at, far, alike, a, bounds, m)
+        _narrow(data, start, at, far, alike, code[one + 4], bounds, m)
+    for choice in range(max(top - 4, bottom), memo[_TOP], 4):  # those that were tried
+        if choice < top and frame[choice + 2] - start == memo[choice + 2]:
+            continue
+        repeated, place = memo[choice + 1], memo[choice + 2]
+        if memo[choice] == _GIVE:
+            _narrow(data, start, memo[choice + 3], place, alike, code[repeated + 4], bounds, m)
+        elif memo[choice] == _TAKE:
+            _narrow(data, start, place, far, alike, code[repeated + 1], bounds, m)
+            _narrow(data, start, place, far, alike, code[repeated + 4], bounds, m)
+
+
 @compiled
-def _remember(parts, likes, entry, data, start, end, width, frame, groups, m, frames, bounds):  # type: ignore[no-untyped-def]
+def _remember(parts, switches, alike, entry, data, start, end, width, frame, groups, m, frames, bounds):  # type: ignore[no-untyped-def]
     """Make memo m of a line's first `width` bytes: the last frame before a byte behind them is looked at.
 
-    It holds for lines whose byte k is from bounds[0, m, k] to bounds[1, m, k]. `frame` is scratch.
+    It holds for lines whose byte k is from bounds[0, m, k] to bounds[1, m, k]. `frame` is scratch. Returns whether
+    nothing but a group to the end of the line follows.
     """
-    memo = pointer(frames[m])
+    memo, code = pointer(frames[m]), parts[0]
+    bounds[0, m, :], bounds[1, m, :] = 0, 255
     _begin(frame, entry, start, groups)
     while frame[_FAR] <= min(end, start + width) and frame[_TOP] <= _SAVED + 2 * groups + _KEPT:
         _shift(frame, 0, -start, groups, memo, 0)
-        if _run(*parts, data, start, end, 1, frame, groups) != UNDECIDED:
+        if _is_rest(code, memo[_PC]) or _run(*parts, data, start, end, 1, frame, groups) != UNDECIDED:
             break
-    for k in range(BLOCK):
-        known = k < memo[_FAR]
-        for side in range(2):
-            bounds[side, m, k] = likes[side, data[start + k]] if known else 255 * side
+        _narrow_by_step(code, switches, data, start, memo, frame, _SAVED + 2 * groups, alike, bounds, m)
+    for k in range(memo[_FAR], BLOCK):
+        bounds[0, m, k], bounds[1, m, k] = 0, 255
+    return _is_rest(code, memo[_PC])
 
 
 @inlined
@@ -222,8 +268,26 @@ def _put_fields(frame, fields, used, number, row, begins, ends):  # type: ignore
             begins[field, row], ends[field, row] = first, last
 
 
+@inlined
+def _keep_fields(used, row, start, end, begins, ends, m, kept):  # type: ignore[no-untyped-def]
+    """Keep where the fields of a row are from its start on: -1 for absent ones, or to the end of the line."""
+    for k in range(used.size):
+        begin, stop = begins[used[k], row], ends[used[k], row]
+        kept[m, k, 0] = begin - start if stop else -1
+        kept[m, k, 1] = stop - start if stop < end else -1
+
+
+@inlined
+def _put_kept(kept, used, count, row, rows, start, end, begins, ends):  # type: ignore[no-untyped-def]
+    """Set the fields of a row to what was kept of another."""
+    for k in range(count):
+        begin, stop, place = kept[2 * k], kept[2 * k + 1], used[k] * rows + row
+        begins[place] = start + begin if begin >= 0 else 0
+        ends[place] = 0 if begin < 0 else start + stop if stop >= 0 else end
+
+
 @compiled
-def take_headers(code, sets, jumps, likes, entries, fields, used, data, starts, stops, rows, which, begins, ends):  # type: ignore[no-untyped-def]
+def take_headers(code, sets, jumps, alike, entries, fields, used, data, starts, stops, rows, which, begins, ends):  # type: ignore[no-untyped-def]
     """Take the header off each row by the first program that matches it whole.
 
     Program p starts at entries[p]; its group g is the field fields[p, g]; `used` are the fields of any. which[i]
@@ -235,8 +299,11 @@ def take_headers(code, sets, jumps, likes, entries, fields, used, data, starts, 
     frames, live = np.empty((_MEMOS, stride), np.int64), np.empty(_SAVED + 2 * groups + _DEPTH, np.int64)
     bounds, numbers = np.empty((2, _MEMOS, BLOCK), np.uint8), np.empty(_MEMOS, np.int64)
     text, parts = pointer(data), (pointer(code), pointer(sets), pointer(jumps))
+    tables = parts, sets.shape[0], alike
     frame, memos = pointer(live), pointer(frames)
     low, high, programs = pointer(bounds[0]), pointer(bounds[1]), pointer(numbers)
+    whole, kept = np.zeros(_MEMOS, np.bool_), np.empty((_MEMOS, used.size, 2), np.int64)
+    places, field_begins, field_ends = pointer(used), pointer(begins), pointer(ends)
     count, missed, width = 0, 0, BLOCK
     for i in range(rows.size):
         start, end = starts[rows[i]], stops[rows[i]]
@@ -245,24 +312,32 @@ def take_headers(code, sets, jumps, likes, entries, fields, used, data, starts, 
         while outcome == NO_MATCH and number + 1 < entries.size:
             number += 1
             memo = _recalled(text, start, end, number, programs, memos, stride, low, high, count) if wide else -1
+            if memo >= 0 and whole[memo]:
+                break
             if memo >= 0:
                 _shift(memos, memo * stride, start, groups, frame, 0)
             else:
                 _begin(frame, entries[number], start, groups)
             outcome = _run(*parts, text, start, end, _STEPS, frame, groups)
+        if memo >= 0 and whole[memo]:
+            which[i] = number
+            mine = pointer(kept[memo])
+            _put_kept(mine, places, used.size, rows[i], starts.size, start, end, field_begins, field_ends)
+            continue
         which[i] = number if outcome == MATCH else -2 if outcome == UNDECIDED else -1
         if outcome != MATCH:
             continue
         _put_fields(frame, fields, used, number, rows[i], begins, ends)
-        if memo >= 0 or not wide or width < _LEAST:
+        if memo >= 0 or not wide or width < _LEAST or start == 0:  # at 0, an empty field looks like none
             continue
         missed += 1
         if count == _MEMOS and missed > _PATIENCE:
             width = min(width - 1, _shared(text, start, number, programs, low, high, count))
             count, missed = 0, 0
         elif count < _MEMOS and missed > _PATIENCE // _MEMOS * count:
-            entry, mine = entries[number], likes[number]
-            _remember(parts, mine, entry, text, start, end, width, frame, groups, count, frames, bounds)
+            line = text, start, end, width
+            whole[count] = _remember(*tables, entries[number], *line, frame, groups, count, frames, bounds)
+            _keep_fields(used, rows[i], start, end, begins, ends, count, kept)
             numbers[count] = number
             count, missed = count + (frames[count, _FAR] >= _LEAST), 0
     live[0] = 0  # a pointer does not keep what it points to: this does

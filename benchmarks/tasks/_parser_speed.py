@@ -7,14 +7,16 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pyarrow as pa
 
 from benchmarks._corpus import table_of, with_headers
-from benchmarks.baselines.drain import miner
+from benchmarks.baselines.drain import miner as drain_miner
 
 if TYPE_CHECKING:
     from parsing import ParserSettings
 
 PARSE, SMALL, HEADED = "parse", "parse, batches of 100", "parse, raw lines with headers"
+STEPS = "parse, template ids alone"
 TEMPLATES = (1_000, 100_000)
 """How many templates there are when the cost of lines that all bring a new one is measured."""
 
@@ -32,7 +34,9 @@ METHOD = (
     "same behind a time, level and component, format auto; templates: lines of random words, each a template of its "
     f"own, {_NEW:,} of them once there are as many templates as is said; sentences: 4 to 19 of "
     f"{_VOCABULARY:,} made-up words, frequent as in a language, so that hardly any line has a template of another; "
-    "CPU seconds"
+    "template ids alone: messages read where they lie in Arrow, a template for each, templates learnt, and the Arrow "
+    "column of ids, nothing else; parameters against ids: what messages with parameters and all tables take beyond "
+    "that, over that; headers and parameters against ids: the same of raw lines, in the same process; CPU seconds"
 )
 """What is measured, in words. One thread does all of it, so CPU time is taken: neighbours do not disturb it."""
 
@@ -49,7 +53,7 @@ def of_sentences(count: int) -> str:
 
 def kinds() -> list[str]:
     """List the measurements of the parser."""
-    return [PARSE, SMALL, HEADED, *map(with_templates, TEMPLATES), *map(of_sentences, SENTENCES)]
+    return [PARSE, SMALL, HEADED, STEPS, *map(with_templates, TEMPLATES), *map(of_sentences, SENTENCES)]
 
 
 def measure(kind: str, corpus: Mapping[str, Sequence[str]], seed: int) -> dict[str, Any]:
@@ -62,6 +66,8 @@ def measure(kind: str, corpus: Mapping[str, Sequence[str]], seed: int) -> dict[s
     for count in SENTENCES:
         if kind == of_sentences(count):
             corpus = {"all": sentences(count, seed)}
+    if kind == STEPS:
+        return _steps(corpus)
     if kind == HEADED:
         corpus = {name: list(with_headers(lines)) for name, lines in corpus.items()}
     settings = ParserSettings(format="auto" if kind == HEADED else "message")
@@ -77,7 +83,7 @@ def measure_drain(corpus: Mapping[str, Sequence[str]]) -> dict[str, Any]:
     """Return lines and CPU seconds by source of stock Drain3, line by line, one miner a source."""
     sources = {}
     for name, lines in corpus.items():
-        fresh = miner(masked=True)
+        fresh = drain_miner(masked=True)
         _settle()
         began = time.process_time()
         for line in lines:
@@ -96,6 +102,35 @@ def _parse(lines: Sequence[str], settings: "ParserSettings", size: int) -> float
     began = time.process_time()
     for number, batch in enumerate(batches, 1):
         parser.process(batch, number * size, number == len(batches))
+    return time.process_time() - began
+
+
+def _steps(corpus: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+    """Return lines and CPU seconds of template ids alone, and by source those of the messages and of raw lines."""
+    from parsing import ParserSettings
+
+    message, auto = ParserSettings(format="message"), ParserSettings()
+    sources, whole = {}, {}
+    for name, lines in corpus.items():
+        raw = list(with_headers(lines))
+        for count in (_WARM, len(lines)):  # the first time only to compile
+            sources[name] = [count, _template_ids(lines[:count], message)]
+            whole[name] = [_parse(lines[:count], message, _BATCH), _parse(raw[:count], auto, _BATCH)]
+    return {"sources": sources, "whole": whole}
+
+
+def _template_ids(lines: Sequence[str], settings: "ParserSettings") -> float:
+    """Return the CPU seconds that only the template ids of messages take, as `_parse` does for everything."""
+    from parsing._miner import Miner
+    from parsing._read import read_lines
+
+    batches = [table_of(lines[at : at + _BATCH], at).to_batches()[0] for at in range(0, len(lines), _BATCH)]
+    miner = Miner(settings)
+    _settle()
+    began = time.process_time()
+    for batch in batches:
+        number, _ = miner.assign(read_lines(batch).lines)
+        pa.array(miner.templates.facts[1].take(number))
     return time.process_time() - began
 
 

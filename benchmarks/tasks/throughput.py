@@ -37,6 +37,7 @@ DRAIN, KNN, GRANGER = "Drain3 masked", "PyOD KNN", "statsmodels Granger"
 FILES, DETECT, RCA, GRAPH = "pipeline from files", "detection", "rca", "Granger, all pairs"
 KAFKA = {"pipeline from Kafka, 1 line a message": 1, "pipeline from Kafka, 500 lines a message": 500}
 SIZES = (20, 50, 100, 300)
+AGAINST_IDS = ("parameters_against_ids", "headers_and_parameters_against_ids")
 _ROWS = 600
 _PAIRS = 60
 _POINTS = (10_000, 60)
@@ -283,6 +284,9 @@ def _own(place: Place, parts: dict[str, Any]) -> list[Figure]:
     else:
         metric = "points_per_s" if place.dataset == DETECT else "lines_per_s"
         result.append(place.ratio(metric, parts["sources"]))
+    for at, metric in enumerate(AGAINST_IDS if "whole" in parts else ()):
+        beyond = {name: [parts["whole"][name][at] - ids, ids] for name, (_, ids) in parts["sources"].items()}
+        result.append(place.ratio(metric, beyond))
     if "distinct" in parts:
         result.append(place.one("distinct_share", parts["distinct"], len(parts["sources"])))
     return [*result, place.one("peak_memory_mib", parts["peak_mib"], 1)]

@@ -69,6 +69,10 @@ def test_speeds_and_ratios(plan: Plan, monkeypatch: pytest.MonkeyPatch):
     assert 0.2 < rows["parse", "faultline", "Drain3 masked", "ratio:lines_per_s"].value / (speed / peer) < 5
     for kind in ("parse, batches of 100", "parse, raw lines with headers"):
         assert rows[kind, "faultline", "Drain3 masked", "ratio:lines_per_s"].value > 0
+    ids = "parse, template ids alone"
+    assert rows[ids, "faultline", "", "lines_per_s"].value > speed / 2
+    assert rows[ids, "faultline", "", "headers_and_parameters_against_ids"].value > 0
+    assert rows[ids, "faultline", "", "parameters_against_ids"].n == rows[ids, "faultline", "", "lines_per_s"].n
     few, many = "parse, new templates beyond 30", "parse, new templates beyond 200"
     assert rows[many, "faultline", few, "ratio:lines_per_s"].value > 0
     sentences = "parse, first 100 sentences without digits"

@@ -41,7 +41,7 @@ def all_matched(regex: str, lines: list[str]) -> list[Found]:
     rows, which = np.arange(len(lines)), np.full(len(lines), -5)
     fields = np.arange(len(made.groups))
     begins, ends = np.zeros((2, len(fields), len(lines)), np.int64)
-    arrays = (made.code, made.sets, made.jumps, made.likes[np.newaxis], np.zeros(1, np.int64), fields[np.newaxis])
+    arrays = (made.code, made.sets, made.jumps, made.alike, np.zeros(1, np.int64), fields[np.newaxis])
     take_headers(*arrays, fields, data, line_begins, line_ends, rows, which, begins, ends)
     assert set(which.tolist()) <= {0, -1}
     found: list[Found] = []
@@ -102,6 +102,6 @@ def test_what_no_layout_uses_is_refused(regex: str) -> None:
 def test_a_line_that_takes_too_long_is_given_up() -> None:
     made, data = program(r"(?P<message>(?:a+b?)+c)"), np.frombuffer(b"a" * 3000, np.uint8)
     one, which, places = np.zeros(1, np.int64), np.zeros(1, np.int64), np.zeros((1, 1), np.int64)
-    arrays = (made.code, made.sets, made.jumps, made.likes[np.newaxis], one, places)
+    arrays = (made.code, made.sets, made.jumps, made.alike, one, places)
     take_headers(*arrays, one, data, one, one + len(data), one, which, places.copy(), places.copy())
     assert which[0] == -2

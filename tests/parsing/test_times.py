@@ -1,5 +1,6 @@
 from collections.abc import Callable
 from datetime import UTC, datetime
+from itertools import product
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -62,6 +63,29 @@ def test_missing_date_is_the_day_nearest_to_the_observed_time() -> None:
     found, times = read("23:59:00", datetime(2026, 3, 1, 0, 5, tzinfo=UTC))
     assert found == datetime(2026, 2, 28, 23, 59, tzinfo=UTC)
     assert times.date_assumed[0]
+
+
+def test_times_are_read_in_the_same_way_behind_any_other() -> None:
+    clocks = [
+        "04:05:06",
+        "04:05:06.25",
+        "04:05:59,123Z",
+        "04:05:60+02:00",
+        "04:05:61",
+        "4:5:6",
+        "4:05:06 PM",
+        "4:05:07",
+    ]
+    texts = [f"{day} {clock}" for day in ("2026-01-05", "2026-01-06", "2026-02-30") for clock in clocks]
+    texts += ["20260105-22:1:29:606", "20260105-22:15:29:606", "20260105-22:15:2:6", "260105 040506", "260105 040507"]
+    texts += ["Mon Jan 05 04:05:06 2026", "Mon Jan 05 04:05:06 2025", "Jan  5 04:05:06", "Jan  5 04:05:07", "23:05:06"]
+    observed = np.array([0, 400 * 86_400_000_000]) + 1_767_600_000_000_000
+    for layout in TIME_LAYOUTS:
+        mine = [text for text in texts if re2.fullmatch(layout.regex, text)]
+        for pair in product(mine, mine):
+            both = read_times(Spans.of(pa.array(pair)), layout, observed, None, "UTC")
+            alone = read_times(Spans.of(pa.array(pair[1:])), layout, observed[1:], None, "UTC")
+            assert (both.us[1], both.zoned[1]) == (alone.us[0], alone.zoned[0]), (layout.name, pair)
 
 
 def test_zone_from_settings_applies_to_naive_times_only() -> None:
