@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from faultline._memory import keep_freed_memory
 from faultline._start import resume_collector
 from faultline.commits import Buffer, Commit, Committer, Reached, ledger
 from faultline.worker import STATE_VERSION, Counts, PartitionWorker
@@ -339,6 +340,7 @@ def run_pipeline(
     from faultline.maintenance import MaintenanceThread
 
     began = time.monotonic()
+    keep_freed_memory()
     store.repair()
     outlet = settings.dead_letter_topic()
     pipeline = Pipeline(source, store, settings, own, outlet=outlet)

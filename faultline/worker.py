@@ -303,7 +303,10 @@ def _split(held: _Held, arrived: _Held, position: int) -> tuple[_Held, _Held]:
     """Return what lies below `position` and what does not."""
 
     def part(name: str) -> tuple[pa.Table, pa.Table]:
-        rows = pa.concat_tables([getattr(held, name), getattr(arrived, name)])
+        rows = getattr(arrived, name)
+        if not len(rows) and not len(getattr(held, name)):  # as mostly: a batch is of one kind
+            return rows, rows
+        rows = pa.concat_tables([getattr(held, name), rows])
         below = pc.less(rows["offset"], position)
         return rows.filter(below), rows.filter(pc.invert(below))
 

@@ -22,7 +22,7 @@ from ingest._tables import MAX_RAW, DeadLetters, Ints
 from ingest._text import split_column
 from telemetry import Batch, DecodeError, Partition
 
-_LINES, _BYTES = 8192, 4 * 1024 * 1024
+_LINES, _BYTES = 32_768, 4 * 1024 * 1024
 _SHARED_TOPICS = ("logs", "metrics", "spans")
 _MAX_SERVICE = 200
 _JSON_FORMATS = (AUTO, LOGS, JSON)
