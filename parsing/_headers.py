@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 import re2
 from numpy.typing import NDArray
 
-from parsing._columns import EVERY, Bytes, Flags, Ints, Rows, Spans, appended
+from parsing._columns import Bytes, Flags, Ints, Rows, Spans, appended
 from parsing._header_time import time_column
 from parsing._jit import Kernels
 from parsing._layouts import LEVEL_WORDS, Layout, compiled, pattern_layout
@@ -287,7 +287,7 @@ class HeaderReader:
         """Read the times of rows of one layout, but for those that have one already."""
         timed = headers.timed[rows]
         todo = rows[~timed] if np.count_nonzero(timed) else rows
-        mine = EVERY if len(todo) == len(headers.timed) else todo
+        mine = slice(0, len(todo)) if len(todo) == len(headers.timed) else todo
         if layout.time is not None:
             self.put_times(headers, mine, layout.time, observed_us)
         else:

@@ -129,7 +129,7 @@ def _template_ids(lines: Sequence[str], settings: "ParserSettings") -> float:
     _settle()
     began = time.process_time()
     for batch in batches:
-        number, _ = miner.assign(read_lines(batch).lines)
+        number, _ = miner.assign(read_lines(None, batch).lines)
         pa.array(miner.templates.facts[1].take(number))
     return time.process_time() - began
 
