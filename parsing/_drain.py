@@ -1,13 +1,13 @@
 """Drain's fixed-depth tree as the core that groups masked messages (He et al., "Drain: An Online Log Parsing Approach
 with Fixed Depth Tree", ICWS 2017), on the `Drain` class of drain3. Saved in our own format; drain3's is not used."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from drain3.drain import Drain, LogCluster, Node
 
 from parsing._masks import is_place, normalise
-from parsing._skeleton import OVERFLOW
+from parsing._skeleton import OVERFLOW, Learnt
 from telemetry import WILDCARD
 
 
@@ -19,8 +19,11 @@ class DrainEngine:
         self._max_clusters = max_clusters
         self._frozen = frozen
 
-    def learn(self, tokens: Sequence[str]) -> tuple[int, list[tuple[int, str]]]:
-        """Return the cluster of a message, and that cluster with its template, having learnt from the message."""
+    def learn(self, messages: Sequence[Sequence[str]]) -> Iterator[Learnt]:
+        """Yield each message's cluster, and that cluster with its template, having learnt from the message."""
+        return map(self._learn, messages)
+
+    def _learn(self, tokens: Sequence[str]) -> Learnt:
         words = "".join(WILDCARD if is_place(token) else token for token in tokens).split(" ") if tokens else []
         drain = self._drain
         if self._frozen:

@@ -4,7 +4,7 @@ Rows are dealt with strictly one after the other (in compiled code while shapes 
 depends on the rows before it and on nothing else.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count
 from typing import Any, Protocol
@@ -16,7 +16,7 @@ from parsing._columns import Ints, Spans
 from parsing._jit import Kernels
 from parsing._masks import compile_masks, tokenise
 from parsing._settings import ParserSettings
-from parsing._skeleton import OVERFLOW, SkeletonEngine
+from parsing._skeleton import OVERFLOW, Learnt, SkeletonEngine
 from parsing._templates import OVERFLOW_TEXT, Templates
 
 _FIRST_SIZE = 64  # of tables that grow: there may be a thousand services
@@ -36,8 +36,8 @@ class Change:
 class Engine(Protocol):
     """What groups the tokens of messages no fingerprint is known for."""
 
-    def learn(self, tokens: Sequence[str]) -> tuple[int, list[tuple[int, str]]]:
-        """Return the cluster of a message, and every (cluster, template) that is new or has changed."""
+    def learn(self, messages: Sequence[Sequence[str]]) -> Iterator[Learnt]:
+        """Yield each message's cluster, and every (cluster, template) that is new or has changed."""
 
     def snapshot(self) -> dict[str, Any]:
         """Return the whole state as JSON."""
@@ -96,8 +96,8 @@ class Miner:
                 self._last_used, self._clock, known, room, out, unseen,
             )  # fmt: skip
             rows = unseen[: self._count - known]
-            for slot, at, text in zip(count(known), rows.tolist(), messages.texts(rows), strict=False):
-                cluster, updates = self._engine.learn(tokenise(text, self._masks))
+            learnt = self._engine.learn([tokenise(text, self._masks) for text in messages.texts(rows)])
+            for slot, at, (cluster, updates) in zip(count(known), rows.tolist(), learnt, strict=False):
                 self._slot_cluster[slot] = cluster
                 self.overflowing |= cluster == OVERFLOW
                 if changed := self._changed(updates, at):

@@ -12,13 +12,15 @@ The idea that few-valued words are part of the event and many-valued ones parame
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from itertools import combinations, compress, repeat
-from operator import mul, not_, sub
+from itertools import combinations, islice, repeat
 from typing import Any
 
+import numpy as np
+
+from parsing._jit import Kernels
 from parsing._masks import is_place, normalise
 from parsing._places import Places, skeleton
 from telemetry import WILDCARD
@@ -35,7 +37,11 @@ _THING = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)+$|[A-Za-z]+[0-9]$|.*[@\\]")
 # Names from source code: snake_case, camelCase, Outer$Inner, pkg.Class
 _IN_CODE = re.compile(r".*[_$~]|.*[a-z][A-Z]|.*\w\.\w")
 
+_opening_kernels = Kernels("parsing._opening_kernels")
+
 Words = tuple[str, ...]
+Learnt = tuple[int, list[tuple[int, str]]]
+"""A message's cluster, and every (cluster, template) that is new or has changed with it."""
 _Keys = list[int]
 """Of each opening of a message's words (`_places_of`), a key of the words with these places left open: clusters that
 differ only there find each other by it. It is another in each process; nothing depends on it but who finds whom."""
@@ -63,9 +69,8 @@ class _Shape:
     lone: _Cluster | None = None  # the only cluster so far, not yet in `near`
     closed: dict[int, tuple[tuple[int, ...], Words]] = field(default_factory=dict)  # openings no longer looked at
 
-    def close(self, places: tuple[int, ...], opened: Words) -> None:
+    def close(self, key: int, places: tuple[int, ...], opened: Words) -> None:
         """Look at an opening no longer: too many clusters differ in it alone for the cost to stay bounded."""
-        key = _key(places, opened)
         self.near.pop(key, None)
         self.closed[key] = places, opened
 
@@ -79,26 +84,35 @@ class SkeletonEngine:
         self._alive: dict[int, _Cluster] = {}  # by the number of the last member, in order of making
         self._count = 0
 
-    def learn(self, tokens: Sequence[str]) -> tuple[int, list[tuple[int, str]]]:
-        """Return the cluster of a message, and every (cluster, template) that is new or has changed."""
+    def learn(self, messages: Sequence[Sequence[str]]) -> Iterator[Learnt]:
+        """Yield each message's cluster, and every (cluster, template) that is new or has changed."""
+        places: dict[Words, Places] = {}
+        alone = [self._alone(tokens, places) for tokens in messages]
+        keys = _keys([one.words for one in alone])
+        for tokens, one, own in zip(messages, alone, keys, strict=True):
+            yield self._learn(tokens, one, own, places[one.shape])
+
+    def _alone(self, tokens: Sequence[str], places: dict[Words, Places]) -> _Cluster:
+        """Return the cluster that a message is if no other is like it; put the places of its skeleton into `places`."""
         shape = skeleton(tokens)
-        shown = tuple(compress(tokens, map(not_, shape)))
-        same = self._shapes.get(shape)
-        places = same.places if same else Places.of(shape)
-        words = _words(shown, places)
-        found = same.exact.get(words) if same else None
+        if shape not in places:
+            same = self._shapes.get(shape)
+            places[shape] = same.places if same else Places.of(shape)
+        shown = tuple([token for token, fixed in zip(tokens, shape, strict=True) if not fixed])
+        return _Cluster(shape, _words(shown, places[shape]), shown, [])
+
+    def _learn(self, tokens: Sequence[str], alone: _Cluster, keys: _Keys, places: Places) -> Learnt:
+        same = self._shapes.get(alone.shape)
+        found = (same.exact.get(alone.words) or _covering(same, alone.words)) if same else None
         if found is not None:
-            return found.members[0], _show(found, shown)
-        found = _covering(same, words) if same else None
-        if found is not None:
-            return found.members[0], _show(found, shown)
+            return found.members[0], _show(found, alone.shown)
         if len(self._alive) >= self._max_clusters:
             return OVERFLOW, []
         self._count += 1
-        cluster = _Cluster(shape, words, shown, [self._count])
+        alone.members.append(self._count)
         if same is None:
-            self._begin(cluster, places)
-        elif (merged := self._settle(same, cluster)) is not cluster:
+            self._begin(alone, places)
+        elif (merged := self._settle(same, alone, keys)) is not alone:
             return self._count, _texts(merged)
         return self._count, [(self._count, normalise("".join(tokens)))]
 
@@ -107,11 +121,10 @@ class SkeletonEngine:
         same = self._shapes[cluster.shape] = _Shape(places, lone=cluster)
         self._register(same, cluster, [])
 
-    def _settle(self, same: _Shape, cluster: _Cluster) -> _Cluster:
+    def _settle(self, same: _Shape, cluster: _Cluster, keys: _Keys) -> _Cluster:
         """Add the cluster and merge while there is reason to; return what it ended up in."""
         while True:
-            shared = self._add(same, cluster)
-            group = _mergeable(same, cluster, shared) if shared else None
+            group = _mergeable(same, cluster, self._add(same, cluster, keys))
             if group is None:
                 return cluster
             words, parts = group
@@ -123,33 +136,33 @@ class SkeletonEngine:
                 del same.exact[part.words], self._alive[part.members[-1]]
             members = [number for part in parts for number in part.members]
             cluster = _Cluster(cluster.shape, words, _agreed([part.shown for part in parts]), members)
+            [keys] = _keys([words])
 
-    def _add(self, same: _Shape, cluster: _Cluster) -> list[tuple[int, int]]:
+    def _add(self, same: _Shape, cluster: _Cluster, keys: _Keys) -> list[tuple[int, int]]:
         """Add a cluster; return those of its openings that others have too: which opening, and its key."""
         if same.lone is not None:
             lone, same.lone = same.lone, None
-            self._register(same, lone, _keys(lone.words))
-        return self._register(same, cluster, _keys(cluster.words))
+            self._register(same, lone, _keys([lone.words])[0])
+        return self._register(same, cluster, keys)
 
     def _register(self, same: _Shape, cluster: _Cluster, keys: _Keys) -> list[tuple[int, int]]:
         self._alive[cluster.members[-1]] = cluster
         same.exact[cluster.words] = cluster
         same.wild.add(_wild(cluster.words))
-        numbers: Sequence[int] = range(len(keys))
-        if same.closed and not same.closed.keys().isdisjoint(keys):
-            numbers = [number for number in numbers if keys[number] not in same.closed]
-            keys = [keys[number] for number in numbers]
-        found = list(map(same.near.setdefault, keys, repeat(cluster)))
+        near, closed = same.near, same.closed
         shared: list[tuple[int, int]] = []
-        if found.count(cluster) == len(keys):
+        if not closed and list(map(near.setdefault, keys, repeat(cluster))).count(cluster) == len(keys):
             return shared
-        for number, key, there in zip(numbers, keys, found, strict=True):
+        for number, key in enumerate(keys):
+            if key in closed:
+                continue
+            there = near.setdefault(key, cluster)
+            if there is cluster:
+                continue
             if isinstance(there, list):
                 there.append(cluster)
-            elif there is not cluster:
-                same.near[key] = [there, cluster]
             else:
-                continue
+                near[key] = [there, cluster]
             shared.append((number, key))
         return shared
 
@@ -162,25 +175,20 @@ class SkeletonEngine:
     def restore(self, saved: dict[str, Any]) -> None:
         """Take over what `snapshot` returned."""
         self._count = saved["count"]
-        for shape, words, shown, members in saved["clusters"]:
-            cluster = _Cluster(tuple(shape), tuple(words), tuple(shown), members)
+        clusters = [
+            _Cluster(tuple(shape), tuple(words), tuple(shown), members)
+            for shape, words, shown, members in saved["clusters"]
+        ]
+        for cluster, keys in zip(clusters, _keys([one.words for one in clusters]), strict=True):
             same = self._shapes.get(cluster.shape)
             if same is None:
                 self._begin(cluster, Places.of(cluster.shape))
             else:
-                self._add(same, cluster)
+                self._add(same, cluster, keys)
         for shape, places, opened in saved["closed"]:
-            self._shapes[tuple(shape)].close(tuple(places), tuple(opened))
-
-
-# Not hash((place, word)): sums of those are equal now and then.
-_FACTORS = [pow(0x9E3779B97F4A7C15, place + 1, (1 << 61) - 1) for place in range(_MOST_WORDS_SINGLY)]
-_OPEN = [hash("\n") * factor for factor in _FACTORS]
-
-
-def _key(places: tuple[int, ...], opened: Words) -> int:
-    """Return a sum over places, so that opening one more of them changes it by a difference."""
-    return sum(_OPEN[i] if i in places else hash(word) * _FACTORS[i] for i, word in enumerate(opened))
+            words, opening = tuple(opened), tuple(places)
+            key = _keys([words])[0][_places_of(len(words)).index(opening)]
+            self._shapes[tuple(shape)].close(key, opening, words)
 
 
 @lru_cache(maxsize=_MOST_WORDS_SINGLY + 1)
@@ -192,20 +200,20 @@ def _places_of(count: int) -> list[tuple[int, ...]]:
     return [places for size in sizes for places in combinations(range(count), size)]
 
 
-def _keys(words: Words) -> _Keys:
-    """Return the keys of the openings.
+def _keys(messages: Sequence[Words]) -> list[_Keys]:
+    """Return the keys of the openings of each message's words.
 
     Places that are parameters already take part: their clusters stand beside those with a constant there.
     """
-    count = len(words)
-    if count > _MOST_WORDS_SINGLY:
-        return []
-    numbers = list(map(mul, map(hash, words), _FACTORS))
-    total, changes = sum(numbers), list(map(sub, _OPEN, numbers))
-    keys = [total + change for change in changes]
-    if count <= _MOST_WORDS_IN_PAIRS:
-        keys += [one + change for place, one in enumerate(keys) for change in changes[place + 1 :]]
-    return keys
+    counts = [len(words) if len(words) <= _MOST_WORDS_SINGLY else 0 for words in messages]
+    hashes = [hash(word) for words, count in zip(messages, counts, strict=True) if count for word in words]
+    sizes = [len(_places_of(count)) for count in counts]
+    keys = np.empty(sum(sizes), np.uint64)
+    _opening_kernels.keys_of_openings(
+        np.array(hashes, np.int64).view(np.uint64), np.array(counts, np.int64), _MOST_WORDS_IN_PAIRS, keys
+    )
+    flat = iter(keys.tolist())
+    return [list(islice(flat, size)) for size in sizes]
 
 
 def _opened(words: Words, places: tuple[int, ...]) -> Words:
@@ -219,7 +227,7 @@ def _wild(words: Words) -> int:
 
 def _words(shown: Words, places: Places) -> Words:
     """Return the words that tell clusters of a skeleton apart: values, lists and quantities do not."""
-    if not places.values and WILDCARD not in "".join(shown):
+    if not places.values and (WILDCARD not in "".join(shown) or not any(map(is_place, shown))):
         return shown
     return tuple([WILDCARD if i in places.values or is_place(word) else word for i, word in enumerate(shown)])
 
@@ -267,7 +275,7 @@ def _mergeable(
             elif all(_many(same, place, beside) for place in places):
                 return opened, beside
         if len(beside) >= _MOST_BESIDE:
-            same.close(places, opened)
+            same.close(key, places, opened)
     return None
 
 

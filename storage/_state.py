@@ -81,7 +81,8 @@ def _read(location: Location, path: str, columns: Sequence[str]) -> pa.Table:
     import pyarrow.parquet as pq
 
     with location.read(path) as source, pq.ParquetFile(source) as file:
-        return file.read(list(columns)).select(columns)
+        # A process that ends just after, finding all done, may be ended by SIGABRT while threads of Arrow (26) stop.
+        return file.read(list(columns), use_threads=False).select(columns)
 
 
 def choose(rows: pa.Table, component: str, format_version: int) -> Snapshot | None:

@@ -1,16 +1,18 @@
 """What the default engine makes of a few messages; each list is one kind of event or several."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from parsing._masks import tokenise
-from parsing._skeleton import SkeletonEngine
+from parsing._skeleton import SkeletonEngine, _keys, _opened, _places_of
 
 
 def templates(messages: list[str]) -> list[str]:
     """Return the final template of each message."""
     engine, texts, found = SkeletonEngine(1000), {}, []
     for message in messages:
-        cluster, changes = engine.learn(tokenise(message))
+        [(cluster, changes)] = engine.learn([tokenise(message)])
         texts.update(changes)
         found.append(cluster)
     return [texts[cluster] for cluster in found]
@@ -59,10 +61,23 @@ def test_a_snapshot_goes_on_where_it_was_taken() -> None:
         "put 9 MB into x of y"
     ]
     whole = SkeletonEngine(100)
-    expected = [whole.learn(tokenise(message)) for message in messages]
+    expected = list(whole.learn(list(map(tokenise, messages))))
     for cut in range(len(messages)):
         first, second = SkeletonEngine(100), SkeletonEngine(100)
         for message in messages[:cut]:
-            first.learn(tokenise(message))
+            list(first.learn([tokenise(message)]))
         second.restore(first.snapshot())
-        assert [second.learn(tokenise(message)) for message in messages[cut:]] == expected[cut:]
+        assert list(second.learn(list(map(tokenise, messages[cut:])))) == expected[cut:]
+
+
+WORDS = st.lists(st.sampled_from(["a", "b", "<*>"]) | st.text(min_size=1, max_size=3), max_size=12).map(tuple)
+
+
+@given(st.lists(WORDS | st.just(("a",) * 41), max_size=6))
+def test_openings_have_one_key_if_they_leave_the_same_words(messages: list[tuple[str, ...]]):
+    left: dict[int, set[object]] = {}
+    for words, keys in zip(messages, _keys(messages), strict=True):
+        for places, key in zip(_places_of(len(words)), keys, strict=True):
+            left.setdefault(key, set()).add((places, _opened(words, places)))
+    assert all(len(one) == 1 for one in left.values())
+    assert len({one for each in left.values() for one in each}) == len(left)
