@@ -81,7 +81,7 @@ def _read(location: Location, path: str, columns: Sequence[str]) -> pa.Table:
     import pyarrow.parquet as pq
 
     with location.read(path) as source, pq.ParquetFile(source) as file:
-        # A process that ends just after, finding all done, may be ended by SIGABRT while threads of Arrow (26) stop.
+        # Few rows: threads would cost more than they gain.
         return file.read(list(columns), use_threads=False).select(columns)
 
 
