@@ -4,6 +4,9 @@ An `ArrowArray` of Arrow's C data interface is ten numbers of eight bytes at an 
 `describe` takes down what is needed of it and of its children, in so many numbers an array; children come behind their
 parents, in order. The columns of a batch are its children. What an array is: a number of so many bytes, or one of the
 kinds below.
+
+`_frame_kernels` has compiled in what it takes from here, and the cache on disk does not notice a change of this file:
+after one, touch that one.
 """
 
 import numpy as np

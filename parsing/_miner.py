@@ -1,7 +1,7 @@
 """One stream's templates: a map of known message shapes in front of the engine that groups unseen ones.
 
-Rows are dealt with strictly one after the other (in compiled code while shapes are known), so the template a row gets
-depends on the rows before it and on nothing else.
+What a row gets depends on the rows before it and on nothing else: compiled code finds the shapes of many rows, the
+engine learns those that are new one after the other, and where a template changes the rows before get what it was.
 """
 
 from collections.abc import Iterator, Sequence

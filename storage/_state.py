@@ -81,7 +81,7 @@ def _read(location: Location, path: str, columns: Sequence[str]) -> pa.Table:
     import pyarrow.parquet as pq
 
     with location.read(path) as source, pq.ParquetFile(source) as file:
-        # Few rows: threads would cost more than they gain.
+        # No threads of Arrow's that may still stop while the process ends: see `Location.read`.
         return file.read(list(columns), use_threads=False).select(columns)
 
 
