@@ -171,6 +171,8 @@ _masked = Remembered(_mask).__getitem__
 
 def _plain_tokens(part: str) -> tuple[str, ...]:
     """Return a blank and the tokens of what stands between two blanks; none if a parameter may have a share in it."""
+    if part.isalpha():  # as most are: only the word itself may be a parameter
+        return (" ", part) if _word(part) == (part,) else ()
     tokens = _TOKEN.findall(part)
     if not part or _NOT_PLAIN.search(part) or list(map(_masked, tokens)) != tokens:
         return ()
@@ -182,6 +184,8 @@ _plain = Remembered(_plain_tokens).__getitem__
 
 def _word(token: str) -> tuple[str, ...]:
     """Return a word without full stops at its end, masked, and what is constant after it."""
+    if token.isalpha():
+        return (WILDCARD,) if token in _LITERAL_VALUES or _LONG_HEX.match(token) else (token,)
     core = token.rstrip(".")
     if not core or token == WILDCARD:
         return (token,)

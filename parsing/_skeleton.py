@@ -12,16 +12,14 @@ The idea that few-valued words are part of the event and many-valued ones parame
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from itertools import combinations, islice, repeat
+from operator import itemgetter
 from typing import Any
 
-import numpy as np
-
-from parsing._jit import Kernels
 from parsing._masks import is_place, normalise
+from parsing._openings import Keys, Openings, Words, keys_of, places_of
 from parsing._places import Places, skeleton
 from telemetry import WILDCARD
 
@@ -29,49 +27,47 @@ OVERFLOW = 0
 """Cluster of what comes after the limit on clusters is reached; its template is one wildcard."""
 
 _FEW = 5
-_MOST_WORDS_SINGLY = 40
 _MOST_BESIDE = 64  # clusters that differ in one place only and have found no reason to merge: they will not find one
-_MOST_WORDS_IN_PAIRS = 10
 # Names of units, hosts, devices, files, accounts: nginx.service, eth0, a@b, DOMAIN\\user
 _THING = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)+$|[A-Za-z]+[0-9]$|.*[@\\]")
 # Names from source code: snake_case, camelCase, Outer$Inner, pkg.Class
 _IN_CODE = re.compile(r".*[_$~]|.*[a-z][A-Z]|.*\w\.\w")
 
-_opening_kernels = Kernels("parsing._opening_kernels")
-
-Words = tuple[str, ...]
 Learnt = tuple[int, list[tuple[int, str]]]
 """A message's cluster, and every (cluster, template) that is new or has changed with it."""
-_Keys = list[int]
-"""Of each opening of a message's words (`_places_of`), a key of the words with these places left open: clusters that
-differ only there find each other by it. It is another in each process; nothing depends on it but who finds whom."""
 
 
 @dataclass(slots=True, eq=False)
 class _Cluster:
-    shape: Words  # tokens, "" where a word stands
+    shape: "_Shape"
     words: Words
     shown: Words  # the same, but values, lists and quantities as they are while all that was seen agrees
     members: list[int]  # its number, and those of clusters merged into it
+    owner: int = 0  # its number as one of openings
     alive: bool = True
 
 
-@dataclass
+@dataclass(slots=True, eq=False)
 class _Shape:
     """Clusters of one skeleton."""
 
+    tokens: Words  # "" where a word stands
     places: Places
+    words_of: Callable[[Sequence[str]], Words]  # the words among a message's tokens
+    seed: int
     exact: dict[Words, _Cluster] = field(default_factory=dict)
-    near: dict[int, _Cluster | list[_Cluster]] = field(
-        default_factory=dict
-    )  # by words with one or two places left open
+    beside: dict[int, list[_Cluster]] = field(default_factory=dict)  # by the key of an opening that they share
     wild: set[int] = field(default_factory=set)  # places of parameters, as bits, of any cluster so far
-    lone: _Cluster | None = None  # the only cluster so far, not yet in `near`
     closed: dict[int, tuple[tuple[int, ...], Words]] = field(default_factory=dict)  # openings no longer looked at
+
+    @classmethod
+    def of(cls, tokens: Words) -> "_Shape":
+        """Return a skeleton of which there is no cluster."""
+        return cls(tokens, Places.of(tokens), _words_at([i for i, one in enumerate(tokens) if not one]), hash(tokens))
 
     def close(self, key: int, places: tuple[int, ...], opened: Words) -> None:
         """Look at an opening no longer: too many clusters differ in it alone for the cost to stay bounded."""
-        self.near.pop(key, None)
+        self.beside.pop(key, None)
         self.closed[key] = places, opened
 
 
@@ -83,137 +79,108 @@ class SkeletonEngine:
         self._shapes: dict[Words, _Shape] = {}
         self._alive: dict[int, _Cluster] = {}  # by the number of the last member, in order of making
         self._count = 0
+        self._openings = Openings()
+        self._owners: list[_Cluster | None] = [None]  # of openings, by number; None: dead
 
     def learn(self, messages: Sequence[Sequence[str]]) -> Iterator[Learnt]:
         """Yield each message's cluster, and every (cluster, template) that is new or has changed."""
-        places: dict[Words, Places] = {}
-        alone = [self._alone(tokens, places) for tokens in messages]
-        keys = _keys([one.words for one in alone])
-        for tokens, one, own in zip(messages, alone, keys, strict=True):
-            yield self._learn(tokens, one, own, places[one.shape])
+        shapes: dict[Words, _Shape] = {}
+        alone = [self._alone(tokens, shapes) for tokens in messages]
+        keys = keys_of([one.words for one in alone], [one.shape.seed for one in alone])
+        return map(self._learn, messages, alone, keys)
 
-    def _alone(self, tokens: Sequence[str], places: dict[Words, Places]) -> _Cluster:
-        """Return the cluster that a message is if no other is like it; put the places of its skeleton into `places`."""
-        shape = skeleton(tokens)
-        if shape not in places:
-            same = self._shapes.get(shape)
-            places[shape] = same.places if same else Places.of(shape)
-        shown = tuple([token for token, fixed in zip(tokens, shape, strict=True) if not fixed])
-        return _Cluster(shape, _words(shown, places[shape]), shown, [])
+    def _alone(self, tokens: Sequence[str], shapes: dict[Words, _Shape]) -> _Cluster:
+        """Return the cluster that a message is if no other is like it; put its skeleton into `shapes`."""
+        found = skeleton(tokens)
+        shape = shapes.get(found)
+        if shape is None:
+            shape = shapes[found] = self._shapes.get(found) or _Shape.of(found)
+        shown = shape.words_of(tokens)
+        return _Cluster(shape, _words(shown, shape.places), shown, [])
 
-    def _learn(self, tokens: Sequence[str], alone: _Cluster, keys: _Keys, places: Places) -> Learnt:
-        same = self._shapes.get(alone.shape)
-        found = (same.exact.get(alone.words) or _covering(same, alone.words)) if same else None
+    def _learn(self, tokens: Sequence[str], alone: _Cluster, keys: Keys) -> Learnt:
+        shape = alone.shape
+        found = shape.exact.get(alone.words) or _covering(shape, alone.words)
         if found is not None:
             return found.members[0], _show(found, alone.shown)
         if len(self._alive) >= self._max_clusters:
             return OVERFLOW, []
         self._count += 1
         alone.members.append(self._count)
-        if same is None:
-            self._begin(alone, places)
-        elif (merged := self._settle(same, alone, keys)) is not alone:
+        if (merged := self._settle(alone, keys)) is not alone:
             return self._count, _texts(merged)
         return self._count, [(self._count, normalise("".join(tokens)))]
 
-    def _begin(self, cluster: _Cluster, places: Places) -> None:
-        """Add the first cluster of a shape; its openings matter once there is a second."""
-        same = self._shapes[cluster.shape] = _Shape(places, lone=cluster)
-        self._register(same, cluster, [])
-
-    def _settle(self, same: _Shape, cluster: _Cluster, keys: _Keys) -> _Cluster:
+    def _settle(self, cluster: _Cluster, keys: Keys) -> _Cluster:
         """Add the cluster and merge while there is reason to; return what it ended up in."""
+        shape = cluster.shape
         while True:
-            group = _mergeable(same, cluster, self._add(same, cluster, keys))
+            shared = self._add(cluster, keys)
+            group = _mergeable(shape, cluster, shared) if shared else None
             if group is None:
                 return cluster
             words, parts = group
-            old = same.exact.get(words)
+            old = shape.exact.get(words)
             if old is not None and old not in parts:
                 parts = [old, *parts]
             for part in parts:
-                part.alive = False
-                del same.exact[part.words], self._alive[part.members[-1]]
+                part.alive, self._owners[part.owner] = False, None
+                del shape.exact[part.words], self._alive[part.members[-1]]
             members = [number for part in parts for number in part.members]
-            cluster = _Cluster(cluster.shape, words, _agreed([part.shown for part in parts]), members)
-            [keys] = _keys([words])
+            cluster = _Cluster(shape, words, _agreed([part.shown for part in parts]), members)
+            [keys] = keys_of([words], [shape.seed])
 
-    def _add(self, same: _Shape, cluster: _Cluster, keys: _Keys) -> list[tuple[int, int]]:
-        """Add a cluster; return those of its openings that others have too: which opening, and its key."""
-        if same.lone is not None:
-            lone, same.lone = same.lone, None
-            self._register(same, lone, _keys([lone.words])[0])
-        return self._register(same, cluster, keys)
-
-    def _register(self, same: _Shape, cluster: _Cluster, keys: _Keys) -> list[tuple[int, int]]:
-        self._alive[cluster.members[-1]] = cluster
-        same.exact[cluster.words] = cluster
-        same.wild.add(_wild(cluster.words))
-        near, closed = same.near, same.closed
-        shared: list[tuple[int, int]] = []
-        if not closed and list(map(near.setdefault, keys, repeat(cluster))).count(cluster) == len(keys):
-            return shared
-        for number, key in enumerate(keys):
-            if key in closed:
-                continue
-            there = near.setdefault(key, cluster)
-            if there is cluster:
-                continue
-            if isinstance(there, list):
-                there.append(cluster)
-            else:
-                near[key] = [there, cluster]
-            shared.append((number, key))
+    def _add(self, cluster: _Cluster, keys: Keys) -> list[tuple[int, int]]:
+        """Add a cluster; return those of its openings that others have had too: which opening, and its key."""
+        shape = cluster.shape
+        if not shape.exact:
+            self._shapes[shape.tokens] = shape
+        self._alive[cluster.members[-1]] = shape.exact[cluster.words] = cluster
+        shape.wild.add(_wild(cluster.words))
+        cluster.owner = len(self._owners)
+        self._owners.append(cluster)
+        shared = []
+        for which, owner in self._openings.enter(keys, cluster.owner):
+            key = int(keys[which])
+            if key not in shape.closed:
+                beside = shape.beside.setdefault(key, [])
+                if not beside and (first := self._owners[owner]):
+                    beside.append(first)
+                beside.append(cluster)
+                shared.append((which, key))
         return shared
 
     def snapshot(self) -> dict[str, Any]:
         """Return the living clusters as JSON, in order."""
-        alive = [[one.shape, one.words, one.shown, one.members] for one in self._alive.values()]
-        closed = [[shape, *one] for shape, same in self._shapes.items() for one in same.closed.values()]
+        alive = [[one.shape.tokens, one.words, one.shown, one.members] for one in self._alive.values()]
+        closed = [[shape.tokens, *one] for shape in self._shapes.values() for one in shape.closed.values()]
         return {"count": self._count, "clusters": alive, "closed": closed}
 
     def restore(self, saved: dict[str, Any]) -> None:
         """Take over what `snapshot` returned."""
         self._count = saved["count"]
+        shapes: dict[Words, _Shape] = {}
+        for tokens, *_ in saved["clusters"]:
+            if tuple(tokens) not in shapes:
+                shapes[tuple(tokens)] = _Shape.of(tuple(tokens))
         clusters = [
-            _Cluster(tuple(shape), tuple(words), tuple(shown), members)
-            for shape, words, shown, members in saved["clusters"]
+            _Cluster(shapes[tuple(tokens)], tuple(words), tuple(shown), members)
+            for tokens, words, shown, members in saved["clusters"]
         ]
-        for cluster, keys in zip(clusters, _keys([one.words for one in clusters]), strict=True):
-            same = self._shapes.get(cluster.shape)
-            if same is None:
-                self._begin(cluster, Places.of(cluster.shape))
-            else:
-                self._add(same, cluster, keys)
-        for shape, places, opened in saved["closed"]:
-            words, opening = tuple(opened), tuple(places)
-            key = _keys([words])[0][_places_of(len(words)).index(opening)]
-            self._shapes[tuple(shape)].close(key, opening, words)
+        keys = keys_of([one.words for one in clusters], [one.shape.seed for one in clusters])
+        for cluster, its_keys in zip(clusters, keys, strict=True):
+            self._add(cluster, its_keys)
+        for tokens, places, opened in saved["closed"]:
+            words, shape = tuple(opened), shapes[tuple(tokens)]
+            [own] = keys_of([words], [shape.seed])
+            shape.close(int(own[places_of(len(words)).index(tuple(places))]), tuple(places), words)
 
 
-@lru_cache(maxsize=_MOST_WORDS_SINGLY + 1)
-def _places_of(count: int) -> list[tuple[int, ...]]:
-    """Return the openings of so many words: each place, and where words are few each pair of places."""
-    if count > _MOST_WORDS_SINGLY:
-        return []
-    sizes = (1, 2) if count <= _MOST_WORDS_IN_PAIRS else (1,)
-    return [places for size in sizes for places in combinations(range(count), size)]
-
-
-def _keys(messages: Sequence[Words]) -> list[_Keys]:
-    """Return the keys of the openings of each message's words.
-
-    Places that are parameters already take part: their clusters stand beside those with a constant there.
-    """
-    counts = [len(words) if len(words) <= _MOST_WORDS_SINGLY else 0 for words in messages]
-    hashes = [hash(word) for words, count in zip(messages, counts, strict=True) if count for word in words]
-    sizes = [len(_places_of(count)) for count in counts]
-    keys = np.empty(sum(sizes), np.uint64)
-    _opening_kernels.keys_of_openings(
-        np.array(hashes, np.int64).view(np.uint64), np.array(counts, np.int64), _MOST_WORDS_IN_PAIRS, keys
-    )
-    flat = iter(keys.tolist())
-    return [list(islice(flat, size)) for size in sizes]
+def _words_at(places: Sequence[int]) -> Callable[[Sequence[str]], Words]:
+    """Return what takes the tokens at some places."""
+    if len(places) > 1:
+        return itemgetter(*places)
+    return lambda tokens: tuple([tokens[place] for place in places])
 
 
 def _opened(words: Words, places: tuple[int, ...]) -> Words:
@@ -232,63 +199,62 @@ def _words(shown: Words, places: Places) -> Words:
     return tuple([WILDCARD if i in places.values or is_place(word) else word for i, word in enumerate(shown)])
 
 
-def _constants(same: _Shape, opened: Words) -> tuple[int, int]:
+def _constants(shape: _Shape, opened: Words) -> tuple[int, int]:
     """Return how many words of a template are constant, and how many words it has, values left out."""
-    fixed = same.places.fixed
-    return sum(word != WILDCARD for word in opened) + fixed, len(opened) - len(same.places.values) + fixed
+    fixed = shape.places.fixed
+    return sum(word != WILDCARD for word in opened) + fixed, len(opened) - len(shape.places.values) + fixed
 
 
-def _may_cover(same: _Shape, opened: Words) -> bool:
+def _may_cover(shape: _Shape, opened: Words) -> bool:
     """Return whether a template says enough to stand for any words where it is open."""
-    constants, words = _constants(same, opened)
+    constants, words = _constants(shape, opened)
     return constants >= 2 and 2 * constants >= words
 
 
-def _covering(same: _Shape, words: Words) -> _Cluster | None:
+def _covering(shape: _Shape, words: Words) -> _Cluster | None:
     """Return a cluster that has parameters where `words` has constants and is equal elsewhere."""
     own = _wild(words)
-    if same.wild <= {own}:
+    if shape.wild <= {own}:
         return None
-    for places in _places_of(len(words)):
+    for places in places_of(len(words)):
         bits = own | sum([1 << place for place in places])
-        if bits != own and bits in same.wild:
+        if bits != own and bits in shape.wild:
             opened = _opened(words, places)
-            if (found := same.exact.get(opened)) is not None and _may_cover(same, opened):
+            if (found := shape.exact.get(opened)) is not None and _may_cover(shape, opened):
                 return found
     return None
 
 
 def _mergeable(
-    same: _Shape, cluster: _Cluster, shared: Sequence[tuple[int, int]]
+    shape: _Shape, cluster: _Cluster, shared: Sequence[tuple[int, int]]
 ) -> tuple[Words, list[_Cluster]] | None:
     """Return the words that `cluster` and others should become, and those others with it; None: no reason to merge."""
-    openings = _places_of(len(cluster.words))
+    openings = places_of(len(cluster.words))
     for number, key in shared:
-        places, near = openings[number], same.near[key]
+        places = openings[number]
         opened = _opened(cluster.words, places)
-        assert isinstance(near, list)
-        beside = same.near[key] = [one for one in near if one.alive]
-        if len(beside) >= 2 and _may_merge(same, places, opened, beside):
+        beside = shape.beside[key] = [one for one in shape.beside[key] if one.alive]
+        if len(beside) >= 2 and _may_merge(shape, places, opened, beside):
             if cluster.words == opened:
-                if _may_cover(same, opened):
+                if _may_cover(shape, opened):
                     return opened, beside
-            elif all(_many(same, place, beside) for place in places):
+            elif all(_many(shape, place, beside) for place in places):
                 return opened, beside
         if len(beside) >= _MOST_BESIDE:
-            same.close(key, places, opened)
+            shape.close(key, places, opened)
     return None
 
 
-def _may_merge(same: _Shape, places: tuple[int, ...], opened: Words, clusters: list[_Cluster]) -> bool:
-    constants, words = _constants(same, opened)
+def _may_merge(shape: _Shape, places: tuple[int, ...], opened: Words, clusters: list[_Cluster]) -> bool:
+    constants, words = _constants(shape, opened)
     if places[0] == 0 and constants < 4:
         return constants >= 1 and all(one.words[0] == WILDCARD or _THING.match(one.words[0]) for one in clusters)
     return constants >= 1 and 3 * constants >= words
 
 
-def _many(same: _Shape, place: int, clusters: list[_Cluster]) -> bool:
+def _many(shape: _Shape, place: int, clusters: list[_Cluster]) -> bool:
     """Return whether the values seen at a place are too many, or too unlike words, to be part of the event."""
-    label, key = place in same.places.labels, place in same.places.keys
+    label, key = place in shape.places.labels, place in shape.places.keys
     return sum(_weight(value, label, key) for value in {one.words[place] for one in clusters}) > _FEW
 
 
@@ -315,5 +281,5 @@ def _show(cluster: _Cluster, shown: Words) -> list[tuple[int, str]]:
 
 def _texts(cluster: _Cluster) -> list[tuple[int, str]]:
     words = iter(cluster.shown)
-    text = normalise("".join([token or next(words) for token in cluster.shape]))
+    text = normalise("".join([token or next(words) for token in cluster.shape.tokens]))
     return [(number, text) for number in cluster.members]

@@ -113,8 +113,7 @@ def test_what_a_message_is_compared_with_does_not_grow(pattern: str) -> None:
     engine = SkeletonEngine(10_000)
     for _ in range(1_000):
         list(engine.learn([tokenise(pattern.format(*words(rng, pattern.count("{}"))))]))
-    near = [one for shape in engine._shapes.values() for one in shape.near.values()]
-    beside = [len(clusters) for clusters in near if isinstance(clusters, list)]
+    beside = [len(clusters) for shape in engine._shapes.values() for clusters in shape.beside.values()]
     assert max(beside, default=0) <= _MOST_BESIDE
 
 

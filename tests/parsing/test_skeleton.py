@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from parsing._masks import tokenise
-from parsing._skeleton import SkeletonEngine, _keys, _opened, _places_of
+from parsing._openings import keys_of, places_of
+from parsing._skeleton import SkeletonEngine, _opened
 
 
 def templates(messages: list[str]) -> list[str]:
@@ -76,8 +77,8 @@ WORDS = st.lists(st.sampled_from(["a", "b", "<*>"]) | st.text(min_size=1, max_si
 @given(st.lists(WORDS | st.just(("a",) * 41), max_size=6))
 def test_openings_have_one_key_if_they_leave_the_same_words(messages: list[tuple[str, ...]]):
     left: dict[int, set[object]] = {}
-    for words, keys in zip(messages, _keys(messages), strict=True):
-        for places, key in zip(_places_of(len(words)), keys, strict=True):
+    for words, keys in zip(messages, keys_of(messages, [7] * len(messages)), strict=True):
+        for places, key in zip(places_of(len(words)), keys.tolist(), strict=True):
             left.setdefault(key, set()).add((places, _opened(words, places)))
     assert all(len(one) == 1 for one in left.values())
     assert len({one for each in left.values() for one in each}) == len(left)
