@@ -125,7 +125,8 @@ def _parse(lines: pa.Table, settings: "ParserSettings") -> _Logs:
     from parsing import Parser
 
     parsed = Parser(settings).process(lines, len(lines), final=True)
-    return _Logs(parsed.logs.sort_by([("time", "ascending"), ("offset", "ascending")]), _canonical(parsed))
+    rows = pa.Table.from_batches([parsed.logs])
+    return _Logs(rows.sort_by([("time", "ascending"), ("offset", "ascending")]), _canonical(parsed))
 
 
 def _messages(logs: _Logs, since: int) -> dict[int, str]:

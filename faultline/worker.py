@@ -151,14 +151,15 @@ class PartitionWorker:
     def _release(self, parsed: telemetry.Parsed, arrived: _Held, read: int, filtered: int) -> dict[str, pa.Table]:
         before = self._held.units
         ready, self._held = _split(self._held, arrived, parsed.next)
-        logs = self._settled(parsed.logs)
+        logs, templates, rules = map(_table, (parsed.logs, parsed.templates, parsed.lineage))
+        logs = self._settled(logs)
         letters = self._with_ids(ready.dead_letters)
-        lineage = self._stamp_lineage(parsed.lineage, logs)
+        lineage = self._stamp_lineage(rules, logs)
         rows = {
             "logs": self._flag_late("logs", logs, _times(logs)),
             "metrics": self._flag_late("metrics", ready.metrics, _times(ready.metrics)),
             "spans": self._flag_late("spans", ready.spans, _span_ends(ready.spans)),
-            "templates": parsed.templates,
+            "templates": templates,
             "lineage": lineage,
             "dead_letters": letters,
         }
@@ -323,6 +324,10 @@ def _split(held: _Held, arrived: _Held, position: int) -> tuple[_Held, _Held]:
 
 def _chunks(column: pa.Array | pa.ChunkedArray) -> list[pa.Array]:
     return column.chunks if isinstance(column, pa.ChunkedArray) else [column]
+
+
+def _table(batch: pa.RecordBatch) -> pa.Table:
+    return pa.Table.from_batches([batch])
 
 
 def _times(rows: pa.Table, column: str = "time") -> Times:

@@ -35,7 +35,7 @@ _SOURCES = np.array([_MADE_OF.get(name) or (LINE, LINES.get_field_index(name), 0
 
 def deltas(
     records: Records, shares: Sequence[tuple["Stream", Ints | None]], number: Ints, rules: Sequence[Rule]
-) -> pa.Table:
+) -> pa.RecordBatch:
     """Return the TEMPLATES rows of some records, in order of first appearance.
 
     `number`: the template's number in its stream; `shares`: each stream's records. Behind them comes a row of count 0
@@ -67,7 +67,7 @@ def deltas(
         columns.kept += kept, column
         sources[place] = ARROW, address, 0
     packed, numbers = np.frombuffer(b"".join(texts), np.uint8), found[1:]
-    return _FRAME.table(count, sources, rows.columns, numbers, bodies.data, packed, numbers, found[2:])
+    return _FRAME.batch(count, sources, rows.columns, numbers, bodies.data, packed, numbers, found[2:])
 
 
 def _shorten(bodies: Spans, begins: Ints, ends: Ints) -> None:

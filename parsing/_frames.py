@@ -1,6 +1,6 @@
-"""Arrow tables read and made in one call each: at a hundred rows, an object a column costs more than what is in it.
+"""Record batches read and made in one call each: at a hundred rows, an object a column costs more than what is in it.
 
-A batch is read where it lies, through Arrow's C data interface. A table is made as Arrow's IPC format has it: one piece
+A batch is read where it lies, through Arrow's C data interface. One is made as Arrow's IPC format has it: one piece
 of memory that begins with a description of the columns and goes on with all their buffers, which pyarrow takes over as
 they lie. The description is the same for all batches of a schema but for numbers of eight bytes (lengths, nulls, places
 of buffers): it is taken from a message that pyarrow made, and where these numbers are is looked up in it, once.
@@ -25,7 +25,7 @@ _LOOKED_AT = np.array(
     [LINES.get_field_index(name) for name in ("body", "service", "offset", "observed_time", "time", "structured")]
 )
 _NONE = np.zeros(0, np.int64)
-_read, _table = pa.ipc.read_record_batch, pa.Table.from_batches
+_read = pa.ipc.read_record_batch
 _PREFIX = 8  # bytes before the description: a mark, and how long it is
 _ALIGNED = 64  # what the places of buffers are multiples of
 _HEADER, _BODY_LENGTH = 2, 3  # fields of a Message
@@ -144,7 +144,7 @@ class Rest:
 
 
 class Frame:
-    """Makes tables of one schema: numbers, texts, and at most one list of texts and one map of texts."""
+    """Makes batches of one schema: numbers, texts, and at most one list of texts and one map of texts."""
 
     def __init__(self, schema: pa.Schema) -> None:
         self._schema = schema
@@ -169,7 +169,7 @@ class Frame:
         types = np.array([_kind(field.type) for field in self._schema])
         return np.frombuffer(head, np.int64), marks, types
 
-    def table(
+    def batch(
         self,
         rows: int,
         sources: Ints,
@@ -180,11 +180,11 @@ class Frame:
         begins: Ints,
         ends: Ints,
         lists: tuple[Ints, Ints, Ints] = (_NONE, _NONE, _NONE),
-    ) -> pa.Table:
-        """Return a table of columns made of `sources`: see `_frame_kernels`, also for the other arguments."""
+    ) -> pa.RecordBatch:
+        """Return a batch of columns made of `sources`: see `_frame_kernels`, also for the other arguments."""
         blank, marks, types = self._made
         whole = _kernels.message(blank, marks, types, sources, columns, rows, numbers, data, other, begins, ends, lists)
-        return _table([_read(pa.py_buffer(whole), self._schema)])
+        return _read(pa.py_buffer(whole), self._schema)
 
 
 @cache

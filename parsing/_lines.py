@@ -10,7 +10,7 @@ from parsing._columns import Flags, Spans, one_chunk
 from parsing._fit import fit_column
 from parsing._layouts import Layout
 from parsing._parser import Parser
-from telemetry import TIME, Parsed, template_id
+from telemetry import LOGS, TIME, Parsed, template_id
 
 PARSED_LINES = pa.schema(
     [
@@ -45,7 +45,7 @@ def parse_lines(batches: Iterable[pa.Table], parser: Parser) -> pa.Table:
     parts.append(_advanced(parser, None, starts))
     if not kept:
         return PARSED_LINES.empty_table()
-    logs = pa.concat_tables([part.logs for part in parts])
+    logs = pa.Table.from_batches([part.logs for part in parts], LOGS)
     lineage = {rule["from_id"]: rule["to_id"] for part in parts for rule in _rules(part)}
     texts = {i: text for part in parts for i, text in _texts(part)}
     return _rows(pa.concat_tables(kept), np.concatenate(starts), logs, lineage, texts)

@@ -150,8 +150,8 @@ class Columns:
         time_us: Ints = self.numbers[_TIME]
         return time_us
 
-    def table(self, captures: Captures) -> pa.Table:
+    def batch(self, captures: Captures) -> pa.RecordBatch:
         """Return the rows of `logs`; `captures`: of their templates."""
         lists, data = (captures.at, captures.begins, captures.ends), self.bodies.data
         places = data, data, self.begins, self.ends
-        return _FRAME.table(len(self.bodies), self.sources, self.lines.columns, self.numbers, *places, lists)
+        return _FRAME.batch(len(self.bodies), self.sources, self.lines.columns, self.numbers, *places, lists)

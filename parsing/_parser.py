@@ -31,7 +31,7 @@ log = logging.getLogger("faultline.parsing")
 _kernels, _row_kernels = Kernels("parsing._kernels"), Kernels("parsing._row_kernels")
 FORMAT_VERSION = 3
 UNKNOWN_SERVICE = "unknown"
-_NO_LOGS, _NO_TEMPLATES, _NO_RULES = LOGS.empty_table(), TEMPLATES.empty_table(), LINEAGE.empty_table()
+_NO_LOGS, _NO_TEMPLATES, _NO_RULES = (pa.RecordBatch.from_pylist([], schema) for schema in (LOGS, TEMPLATES, LINEAGE))
 _SERVICE = LINES.get_field_index("service")
 
 
@@ -80,7 +80,7 @@ class Parser:
         self._held: Rest | None = None
         self._next = 0
 
-    def process(self, lines: pa.Table, next: int, final: bool = False) -> Parsed:
+    def process(self, lines: pa.RecordBatch | pa.Table, next: int, final: bool = False) -> Parsed:
         """Parse `lines` (schema LINES, the rows after those of the last call); `next` is the position after them.
 
         `final`: the partition ends here, nothing is held back. `Parsed.logs` has `late` false everywhere: lateness is
@@ -116,11 +116,13 @@ class Parser:
             found = self._streams[name] = Stream(*readers, Miner(self.settings), years)
         return found
 
-    def advance(self, lines: pa.Table | None, next: int, final: bool) -> tuple[Parsed, Flags | None]:
+    def advance(self, lines: pa.RecordBatch | pa.Table | None, next: int, final: bool) -> tuple[Parsed, Flags | None]:
         """Do what `process` does; also return which of the rows dealt with begin a record, None if all do."""
         self._next = next
-        parts = lines.to_batches() if lines else []
-        return self._advance(pa.concat_batches(parts) if len(parts) > 1 else parts[0] if parts else None, final)
+        if isinstance(lines, pa.Table):
+            parts = lines.to_batches()
+            lines = pa.concat_batches(parts) if len(parts) > 1 else parts[0] if parts else None
+        return self._advance(lines if lines else None, final)
 
     def _advance(self, batch: pa.RecordBatch | None, flush: bool) -> tuple[Parsed, Flags | None]:
         """Parse what can be parsed of the lines held back and of a batch; also return what `advance` does."""
@@ -208,9 +210,9 @@ class Parser:
         if fitting < count:
             number[~captures.fits] = OVERFLOW_TEXT
             captures, _ = _fitted(records, shares, number)
-        logs = records.columns.table(captures)
+        logs = records.columns.batch(captures)
         templates = deltas(records, shares, number, rules)
-        lineage = pa.Table.from_pylist(rules, LINEAGE) if rules else _NO_RULES
+        lineage = pa.RecordBatch.from_pylist(rules, LINEAGE) if rules else _NO_RULES
         return Parsed(logs, templates, lineage, next, joined=keep - count)
 
     def _warn_of_templates(self, stream: Stream) -> None:

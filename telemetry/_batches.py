@@ -58,9 +58,9 @@ class Parsed:
     later call; a commit may therefore move the position only to `next`.
     """
 
-    logs: pa.Table
-    templates: pa.Table
-    lineage: pa.Table
+    logs: pa.RecordBatch
+    templates: pa.RecordBatch
+    lineage: pa.RecordBatch
     next: int
     joined: int = 0
     filtered: int = 0

@@ -30,7 +30,7 @@ _LIMIT = 200_000  # of templates: that no overflow hides the cost
 _VOCABULARY = 5_000
 
 METHOD = (
-    f"parsing.Parser in batches of {_BATCH:,} lines (messages, parameters included), or of 100; raw lines: the "
+    f"parsing.Parser in record batches of {_BATCH:,} lines (messages, parameters included), or of 100; raw lines: the "
     "same behind a time, level and component, format auto; templates: lines of random words, each a template of its "
     f"own, {_NEW:,} of them once there are as many templates as is said; sentences: 4 to 19 of "
     f"{_VOCABULARY:,} made-up words, frequent as in a language, so that hardly any line has a template of another; "
@@ -95,10 +95,10 @@ def measure_drain(corpus: Mapping[str, Sequence[str]]) -> dict[str, Any]:
 
 
 def _parse(lines: Sequence[str], settings: "ParserSettings", size: int) -> float:
-    """Return the CPU seconds a fresh parser takes for the lines, given as tables of `size` rows."""
+    """Return the CPU seconds a fresh parser takes for the lines, given as batches of `size` rows."""
     from parsing import Parser
 
-    batches = [table_of(lines[at : at + size], at) for at in range(0, len(lines), size)]
+    batches = _batches(lines, size)
     parser = Parser(settings)
     _settle()
     began = time.process_time()
@@ -126,7 +126,7 @@ def _template_ids(lines: Sequence[str], settings: "ParserSettings") -> float:
     from parsing._miner import Miner
     from parsing._read import read_lines
 
-    batches = [table_of(lines[at : at + _BATCH], at).to_batches()[0] for at in range(0, len(lines), _BATCH)]
+    batches = _batches(lines, _BATCH)
     miner = Miner(settings)
     _settle()
     began = time.process_time()
@@ -134,6 +134,10 @@ def _template_ids(lines: Sequence[str], settings: "ParserSettings") -> float:
         number, _ = miner.assign(read_lines(None, batch).lines)
         pa.array(miner.templates.facts[1].take(number))
     return time.process_time() - began
+
+
+def _batches(lines: Sequence[str], size: int) -> list[pa.RecordBatch]:
+    return [table_of(lines[at : at + size], at).to_batches()[0] for at in range(0, len(lines), size)]
 
 
 def _settle() -> None:

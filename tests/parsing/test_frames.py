@@ -1,4 +1,4 @@
-"""Tables made in one call are what pyarrow would have made, and batches are read as pyarrow reads them."""
+"""Batches made in one call are what pyarrow would have made, and batches are read as pyarrow reads them."""
 
 import gc
 from typing import Any
@@ -42,31 +42,31 @@ def batches(draw: st.DrawFn, least: int = 1) -> pa.RecordBatch:
 NOTHING, NO_PLACES = np.frombuffer(b"", np.uint8), np.zeros((1, 0), np.int64)
 
 
-def copied(batch: pa.RecordBatch, rows: int) -> pa.Table:
+def copied(batch: pa.RecordBatch, rows: int) -> pa.RecordBatch:
     """The first rows of a batch, each column as it is."""
     sources, columns = np.zeros((len(LINES), 3), np.int64), [described(column) for column in batch.columns]
     sources[:, 0], sources[:, 1] = ARROW, [address for _, address in columns]
-    return Frame(LINES).table(rows, sources, 0, NO_PLACES, NOTHING, NOTHING, NO_PLACES, NO_PLACES)
+    return Frame(LINES).batch(rows, sources, 0, NO_PLACES, NOTHING, NOTHING, NO_PLACES, NO_PLACES)
 
 
 @settings(deadline=None)  # the first call compiles
 @given(batches(), st.data())
 def test_arrays_are_taken_over_as_they_are(batch: pa.RecordBatch, data: st.DataObject) -> None:
     rows = data.draw(st.integers(1, batch.num_rows))
-    table = copied(batch, rows)
-    table.validate(full=True)
-    assert table.schema.equals(LINES, check_metadata=True)
-    assert table.equals(pa.Table.from_batches([batch.slice(0, rows)]))
+    made = copied(batch, rows)
+    made.validate(full=True)
+    assert made.schema.equals(LINES, check_metadata=True)
+    assert made.equals(batch.slice(0, rows))
 
 
-def test_a_table_does_not_need_what_it_was_made_of() -> None:
+def test_a_batch_does_not_need_what_it_was_made_of() -> None:
     rows = [{"body": f"line {i}", "attributes": [("a", str(i))], "offset": i} for i in range(100)]
     batch = pa.RecordBatch.from_pylist(rows, LINES)
-    table, same = copied(batch, 100), batch.to_pylist()
+    made, same = copied(batch, 100), batch.to_pylist()
     del batch
     gc.collect()
     pa.array(np.full(100_000, 7))  # something else lies where the batch lay
-    assert table.to_pylist() == same
+    assert made.to_pylist() == same
 
 
 @settings(deadline=None)  # the first call compiles
@@ -87,10 +87,10 @@ def test_a_batch_is_seen_as_it_is(batch: pa.RecordBatch) -> None:
     assert rows.service == (names[0] if rows.one_service else None)
 
 
-def table_of(rows: Given) -> pa.Table:
+def batch_of(rows: Given) -> pa.RecordBatch:
     """The columns of a batch looked at, each as it is."""
     sources = np.array([(LINE, place, 0) for place in range(len(LINES))])
-    return Frame(LINES).table(len(rows), sources, rows.columns, NO_PLACES, NOTHING, NOTHING, NO_PLACES, NO_PLACES)
+    return Frame(LINES).batch(len(rows), sources, rows.columns, NO_PLACES, NOTHING, NOTHING, NO_PLACES, NO_PLACES)
 
 
 @settings(deadline=None)  # the first call compiles
@@ -103,9 +103,9 @@ def test_the_rest_of_a_batch_is_put_before_the_next(
         first = data.draw(st.integers(0, len(rows) - 1))
         expected = pa.concat_batches([expected.slice(first), batch])
         rows = Given.joined(rows.after(first), batch)
-        seen, table = Given.of(expected), table_of(rows)
-        table.validate(full=True)
-        assert table.equals(pa.Table.from_batches([expected]))
+        seen, made = Given.of(expected), batch_of(rows)
+        made.validate(full=True)
+        assert made.equals(expected)
         assert [rows.lines.text(row) for row in range(len(rows))] == expected["body"].to_pylist()
         assert rows.places[2:].tolist() == seen.places[2:].tolist()
         assert rows.structured.tolist() == seen.structured.tolist()
@@ -126,7 +126,7 @@ def test_what_was_joined_does_not_need_its_parts() -> None:
     del rest
     gc.collect()
     pa.array(np.full(100_000, 7))  # something else lies where the batches lay
-    assert table_of(rows)["body"].to_pylist() == expected
+    assert batch_of(rows)["body"].to_pylist() == expected
     assert rows.batch["body"].to_pylist() == expected
     assert [rows.lines.text(row) for row in range(len(rows))] == expected
 
@@ -148,8 +148,8 @@ def test_columns_of_numbers_places_and_lists(records: list[tuple[str, list[str],
     small, large = ([record[k] for record in records] for k in (2, 3))
     places = begins[whole][np.newaxis], ends[whole][np.newaxis], (at, begins[others], ends[others])
     numbers = np.array([small, large], np.int64)
-    table = Frame(schema).table(len(records), sources, 0, numbers, data, data, *places)
-    table.validate(full=True)
+    made = Frame(schema).batch(len(records), sources, 0, numbers, data, data, *places)
+    made.validate(full=True)
     expected = {
         "body": [body for body, _, _, _ in records],
         "component": [body or None for body, _, _, _ in records],
@@ -158,12 +158,12 @@ def test_columns_of_numbers_places_and_lists(records: list[tuple[str, list[str],
         "time": pa.array(large, pa.int64()).cast(TIME),
         "late": [False] * len(records),
     }
-    assert table.equals(pa.table(expected, schema=schema))
+    assert made.equals(pa.RecordBatch.from_pydict(expected, schema=schema))
 
 
 @pytest.mark.parametrize("schema", [LINES, LOGS, TEMPLATES])
-def test_pyarrow_writes_a_table_as_it_was_made(schema: pa.Schema) -> None:
-    """The message is what the format says: written again by pyarrow, with its own description, it is the same table."""
+def test_pyarrow_writes_a_batch_as_it_was_made(schema: pa.Schema) -> None:
+    """The message is what the format says: written again by pyarrow, with its own description, it is the same."""
     sources = np.array([(ZEROS, 0, 0) if field.type == pa.bool_() else (GIVEN, 0, 0) for field in schema])
     nothing = [pa.nulls(2, field.type) for field in schema]
     empty = [described(column) for column in nothing]
@@ -172,9 +172,9 @@ def test_pyarrow_writes_a_table_as_it_was_made(schema: pa.Schema) -> None:
             sources[place] = ARROW, empty[place][1], 0
     data, begins, ends = np.frombuffer(b"abc", np.uint8), np.array([[0, 1]]), np.array([[1, 3]])
     lists = np.array([0, 1, 1]), np.array([2]), np.array([3])
-    table = Frame(schema).table(2, sources, 0, np.array([[1, 2]]), data, data, begins, ends, lists)
+    made = Frame(schema).batch(2, sources, 0, np.array([[1, 2]]), data, data, begins, ends, lists)
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, schema) as stream:
-        stream.write_table(table)
-    assert pa.ipc.open_stream(sink.getvalue()).read_all().equals(table)
-    assert table.slice(1).to_pylist()[0][schema.names[-2]] == 2
+        stream.write_batch(made)
+    assert pa.ipc.open_stream(sink.getvalue()).read_next_batch().equals(made)
+    assert made.slice(1).to_pylist()[0][schema.names[-2]] == 2
