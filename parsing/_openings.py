@@ -52,6 +52,12 @@ def places_of(count: int) -> list[tuple[int, ...]]:
     return [places for size in sizes for places in combinations(range(count), size)]
 
 
+@lru_cache(maxsize=MOST_WORDS_SINGLY + 1)
+def bits_of(count: int) -> list[tuple[tuple[int, ...], int]]:
+    """Return the openings of so many words, each with its places as bits."""
+    return [(places, sum([1 << place for place in places])) for places in places_of(count)]
+
+
 def keys_of(messages: Sequence[Words], seeds: Sequence[int]) -> list[Keys]:
     """Return the keys of the openings of each message's words; `seeds`: what else messages must have in common.
 

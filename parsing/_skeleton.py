@@ -19,7 +19,7 @@ from operator import itemgetter
 from typing import Any
 
 from parsing._masks import is_place, normalise
-from parsing._openings import Keys, Openings, Words, keys_of, places_of
+from parsing._openings import Keys, Openings, Words, bits_of, keys_of, places_of
 from parsing._places import Places, skeleton
 from telemetry import WILDCARD
 
@@ -216,9 +216,8 @@ def _covering(shape: _Shape, words: Words) -> _Cluster | None:
     own = _wild(words)
     if shape.wild <= {own}:
         return None
-    for places in places_of(len(words)):
-        bits = own | sum([1 << place for place in places])
-        if bits != own and bits in shape.wild:
+    for places, bits in bits_of(len(words)):
+        if bits | own != own and bits | own in shape.wild:
             opened = _opened(words, places)
             if (found := shape.exact.get(opened)) is not None and _may_cover(shape, opened):
                 return found
