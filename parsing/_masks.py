@@ -171,8 +171,8 @@ _masked = Remembered(_mask).__getitem__
 
 def _plain_tokens(part: str) -> tuple[str, ...]:
     """Return a blank and the tokens of what stands between two blanks; none if a parameter may have a share in it."""
-    if part.isalpha():  # as most are: only the word itself may be a parameter
-        return (" ", part) if _word(part) == (part,) else ()
+    if part.isalpha():  # as most are
+        return () if _is_value(part) else (" ", part)
     tokens = _TOKEN.findall(part)
     if not part or _NOT_PLAIN.search(part) or list(map(_masked, tokens)) != tokens:
         return ()
@@ -182,17 +182,22 @@ def _plain_tokens(part: str) -> tuple[str, ...]:
 _plain = Remembered(_plain_tokens).__getitem__
 
 
+def _is_value(letters: str) -> bool:
+    """Return whether letters are a parameter."""
+    return letters in _LITERAL_VALUES or (len(letters) >= 8 and _LONG_HEX.match(letters) is not None)
+
+
 def _word(token: str) -> tuple[str, ...]:
     """Return a word without full stops at its end, masked, and what is constant after it."""
     if token.isalpha():
-        return (WILDCARD,) if token in _LITERAL_VALUES or _LONG_HEX.match(token) else (token,)
+        return (WILDCARD,) if _is_value(token) else (token,)
     core = token.rstrip(".")
     if not core or token == WILDCARD:
         return (token,)
     if _PATH.match(core):
         return (WILDCARD,)
     end = (token[len(core) :],) if len(core) < len(token) else ()
-    if core in _LITERAL_VALUES or _QUALIFIED.match(core) or _IS_HOST.match(core) or _LONG_HEX.match(core):
+    if _is_value(core) or _QUALIFIED.match(core) or _IS_HOST.match(core):
         return (WILDCARD, *end)
     if not _DIGIT.search(core) or _VERSIONED.match(core):
         return (core, *end)

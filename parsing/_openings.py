@@ -29,17 +29,19 @@ class Openings:
 
     def __init__(self) -> None:
         self._table = np.zeros((_FIRST_SIZE, 2), np.uint64)  # key and owner; owner 0: free
-        self._count = 0
+        self._room = _FIRST_SIZE // 2
         self._known = np.empty((_MOST_KEYS, 2), np.int64)
 
     def enter(self, keys: Keys, owner: int) -> list[list[int]]:
         """Enter the keys of an owner, a number from 1; return which of them others have had, and who first did."""
-        while 2 * (self._count + len(keys)) > len(self._table):
+        self._room -= len(keys)
+        while self._room < 0:
             table = np.zeros((2 * len(self._table), 2), np.uint64)
+            self._room += len(self._table) // 2
             _kernels.move_keys(self._table, table)
             self._table = table
         known = _kernels.enter_keys(self._table, keys, owner, self._known)
-        self._count += len(keys) - known
+        self._room += known
         return self._known[:known].tolist() if known else []
 
 

@@ -36,7 +36,11 @@ def _with_named(tokens: Sequence[str], shape: list[str]) -> Tokens:
     return tuple(shape)
 
 
-_hole = Remembered(lambda token: "" if is_word(token) and token not in _FIXED else token).__getitem__
+def _left_open(token: str) -> str:
+    return "" if token not in _FIXED and (token.isalpha() or is_word(token)) else token
+
+
+_hole = Remembered(_left_open).__getitem__
 
 
 @dataclass(frozen=True)

@@ -107,18 +107,15 @@ class SkeletonEngine:
             return OVERFLOW, []
         self._count += 1
         alone.members.append(self._count)
-        if (merged := self._settle(alone, keys)) is not alone:
+        shared = self._add(alone, keys)
+        if shared and (merged := self._settle(alone, shared)) is not alone:
             return self._count, _texts(merged)
         return self._count, [(self._count, normalise("".join(tokens)))]
 
-    def _settle(self, cluster: _Cluster, keys: Keys) -> _Cluster:
-        """Add the cluster and merge while there is reason to; return what it ended up in."""
+    def _settle(self, cluster: _Cluster, shared: list[tuple[int, int]]) -> _Cluster:
+        """Merge a new cluster with others while there is reason to; return what it ended up in."""
         shape = cluster.shape
-        while True:
-            shared = self._add(cluster, keys)
-            group = _mergeable(shape, cluster, shared) if shared else None
-            if group is None:
-                return cluster
+        while (group := _mergeable(shape, cluster, shared)) is not None:
             words, parts = group
             old = shape.exact.get(words)
             if old is not None and old not in parts:
@@ -129,6 +126,8 @@ class SkeletonEngine:
             members = [number for part in parts for number in part.members]
             cluster = _Cluster(shape, words, _agreed([part.shown for part in parts]), members)
             [keys] = keys_of([words], [shape.seed])
+            shared = self._add(cluster, keys)
+        return cluster
 
     def _add(self, cluster: _Cluster, keys: Keys) -> list[tuple[int, int]]:
         """Add a cluster; return those of its openings that others have had too: which opening, and its key."""

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Sequence
-from functools import lru_cache
 from itertools import accumulate, chain
 from typing import Any
 
@@ -17,7 +16,7 @@ OVERFLOW_TEXT = 0
 
 _FIRST_SIZE = 64
 _WILDCARD = WILDCARD.encode()
-_BLANKS = re.compile("  +")  # one blank of a template stands for a run of them
+_BLANKS = re.compile(b"  +")  # one blank of a template stands for a run of them
 
 
 class Templates:
@@ -49,15 +48,15 @@ class Templates:
         first, end = len(self.encoded), len(self.texts)
         if first == end:
             return
-        texts = self.texts[first:]
-        self.encoded += [text.encode() for text in texts]
-        each = [_literals(text) for text in texts]
+        encoded = [text.encode() for text in self.texts[first:]]
+        self.encoded += encoded
+        each = list(map(_literals, encoded))
         pieces = list(chain.from_iterable(each))
         if end > len(self.first):
             self.facts = np.concatenate([self.facts, np.zeros((3, max(end, len(self.first))), np.int64)], axis=1)
             self.first = _room(self.first, end)
-        sizes = list(map(len, self.encoded[first:]))
-        self.facts[:, first:end] = [[len(one) - 1 for one in each], list(map(_id, texts)), sizes]
+        wild, ids = [len(one) - 1 for one in each], list(map(template_id, self.texts[first:]))
+        self.facts[:, first:end] = [wild, ids, list(map(len, encoded))]
         self.first[first:end] = list(accumulate(map(len, each[:-1]), initial=self._literal_count))
         self._add_literals(pieces)
 
@@ -99,13 +98,8 @@ def _room(array: NDArray[Any], size: int) -> NDArray[Any]:
     return out
 
 
-@lru_cache(maxsize=1 << 14)
-def _literals(template: str) -> tuple[bytes, ...]:
-    if "  " in template:
-        template = _BLANKS.sub(" ", template)
-    return tuple(template.encode().split(_WILDCARD))
-
-
-@lru_cache(maxsize=1 << 14)
-def _id(text: str) -> int:
-    return template_id(text)
+def _literals(template: bytes) -> list[bytes]:
+    """Return what stands between the wildcards."""
+    if b"  " in template:
+        template = _BLANKS.sub(b" ", template)
+    return template.split(_WILDCARD)
