@@ -1,12 +1,9 @@
 """What the default engine makes of a few messages; each list is one kind of event or several."""
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from parsing._masks import tokenise
-from parsing._openings import keys_of, places_of
-from parsing._skeleton import SkeletonEngine, _opened
+from parsing._skeleton import SkeletonEngine
 
 
 def templates(messages: list[str]) -> list[str]:
@@ -69,16 +66,3 @@ def test_a_snapshot_goes_on_where_it_was_taken() -> None:
             list(first.learn([tokenise(message)]))
         second.restore(first.snapshot())
         assert list(second.learn(list(map(tokenise, messages[cut:])))) == expected[cut:]
-
-
-WORDS = st.lists(st.sampled_from(["a", "b", "<*>"]) | st.text(min_size=1, max_size=3), max_size=12).map(tuple)
-
-
-@given(st.lists(WORDS | st.just(("a",) * 41), max_size=6))
-def test_openings_have_one_key_if_they_leave_the_same_words(messages: list[tuple[str, ...]]):
-    left: dict[int, set[object]] = {}
-    for words, keys in zip(messages, keys_of(messages, [7] * len(messages)), strict=True):
-        for places, key in zip(places_of(len(words)), keys.tolist(), strict=True):
-            left.setdefault(key, set()).add((places, _opened(words, places)))
-    assert all(len(one) == 1 for one in left.values())
-    assert len({one for each in left.values() for one in each}) == len(left)
