@@ -115,7 +115,12 @@ def tokenise(message: str, masks: Sequence["re2._Regexp"] = ()) -> list[str]:
         message = pattern.sub(WILDCARD, message)
     digits = _DIGITS.search(message) is not None
     if not digits and len(message) <= _LONGEST_PLAIN:
-        parts = list(map(_plain, message.split(" ")))
+        words = message.split(" ")
+        if all(map(_is_constant, words)):
+            tokens = [" "] * (2 * len(words) - 1)
+            tokens[::2] = words
+            return tokens
+        parts = list(map(_plain, words))
         if all(parts):
             return list(chain.from_iterable(parts))[1:]
     for mark, mask, instead in _TEXT_MASKS if digits else _TEXT_MASKS_WITHOUT_DIGITS:
@@ -180,6 +185,7 @@ def _plain_tokens(part: str) -> tuple[str, ...]:
 
 
 _plain = Remembered(_plain_tokens).__getitem__
+_is_constant = Remembered(lambda part: part.isalpha() and not _is_value(part)).__getitem__
 
 
 def _is_value(letters: str) -> bool:
