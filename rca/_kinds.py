@@ -21,11 +21,15 @@ _CAUSE = _words("""
     throttle restart restarts crash crashes uptime write writes read reads syscall retransmit retransmits dropped drops
     loss thread threads connections
 """)
-_SYMPTOM = _words("""
-    latency lat latencies duration durations response delay error errors err fail failed failure failures fault faults
-    exception exceptions 5xx 500 success availability queue queued backlog lag timeout timeouts pending wait waiting
-    slow rejected retries retry
+_FAILURE = _words("""
+    error errors err fail failed failure failures fault faults exception exceptions 5xx 500 success availability
+    timeout timeouts rejected
 """)
+_SLOWNESS = _words("""
+    latency lat latencies duration durations response delay queue queued backlog lag pending wait waiting slow retries
+    retry
+""")
+_SYMPTOM = _FAILURE | _SLOWNESS
 _LOAD = _words("""
     request requests req rate rps qps tps ops throughput workload load traffic calls hits count total network net
     receive received transmit transmitted bytes packets sent
@@ -53,6 +57,18 @@ def metric_kind(name: str) -> str:
 def is_health(name: str) -> bool:
     """True if lower values are worse (success rate, availability)."""
     return bool({word.lower() for word in _WORD.findall(name)} & _HEALTH)
+
+
+@lru_cache(maxsize=65_536)
+def is_failure(name: str) -> bool:
+    """True if the metric says how many answers failed, or how many did not; false for the time that failures took."""
+    words = {word.lower() for word in _WORD.findall(name)}
+    return bool(words & _FAILURE) and not words & _SLOWNESS
+
+
+def is_worse(name: str, z: float) -> bool:
+    """True if a metric moved (`z`: signed deviation) the way that means trouble."""
+    return (z < 0) == is_health(name)
 
 
 @lru_cache(maxsize=65_536)

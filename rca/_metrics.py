@@ -6,7 +6,7 @@ import numpy as np
 
 from rca._counts import surprise
 from rca._findings import Finding, number, strength
-from rca._kinds import is_health, is_restart_counter, metric_kind
+from rca._kinds import is_restart_counter, is_worse, metric_kind
 from rca._panel import Floats, Ints, Panel, column_mean, column_quantiles, filled
 
 GUARD_US = 60_000_000
@@ -137,5 +137,4 @@ def _finding(data: Panel, found: Deviations, s: int) -> Finding:
 
 def _direction(metric: str, kind: str, z: float) -> float:
     """A resource or a symptom that falls says less than one that rises; for health metrics it is the other way."""
-    worse = (z < 0) == is_health(metric)
-    return 1.0 if worse or kind not in ("symptom", "cause", "callee") else 0.6
+    return 1.0 if is_worse(metric, z) or kind not in ("symptom", "cause", "callee") else 0.6

@@ -1,12 +1,13 @@
 """From findings to one score a service: its own evidence, less what the services it calls explain."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from rca._findings import Finding
+from rca._kinds import is_failure, is_worse
 from rca._panel import Floats
 
 _KIND_WEIGHT = {"metric": 0.7, "log": 1.0, "span": 1.0}
@@ -14,8 +15,6 @@ _KIND_WEIGHT = {"metric": 0.7, "log": 1.0, "span": 1.0}
 _CAUSES = ("cause", "other", "load", "host", "callee")
 _SYMPTOMS = ("symptom", "blame")
 _LESSER = 0.5
-_EXPLAINING = np.array([0.0, 1.0, 1.0])
-"""What a symptom of a callee explains, by kind: slow answers seen in metrics alone may come from anywhere."""
 _EXPLAINED = 0.85
 """Largest share of a symptom that an at least equally suspicious callee takes away."""
 
@@ -28,9 +27,9 @@ class Board:
     findings: Mapping[str, Sequence[Finding]]
     calls: Floats
 
-    def best(self, service: str, kind: str, roles: tuple[str, ...]) -> float:
-        """Strength of the strongest finding of a kind and of one of the roles; 0 if there is none."""
-        return max((f.strength for f in self.findings[service] if f.kind == kind and f.role in roles), default=0.0)
+    def best(self, service: str, kind: str, wanted: Callable[[Finding], bool]) -> float:
+        """Strength of the strongest finding of a kind that is wanted; 0 if there is none."""
+        return max((f.strength for f in self.findings[service] if f.kind == kind and wanted(f)), default=0.0)
 
 
 def board(services: Sequence[str], findings: Sequence[Finding], calls: Mapping[tuple[str, str], float]) -> Board:
@@ -53,9 +52,9 @@ def service_scores(state: Board) -> Floats:
     A symptom (slow or failing answers, and being named by callers) is explained by a called service in which more is
     wrong. The lesser of cause and symptom counts in part: a busy cpu where answers are slow says more than either.
     """
-    cause, symptom = _by_kind(state, _CAUSES), _by_kind(state, _SYMPTOMS)
-    own = _by_kind(state, ("cause",))
-    whole, explains = _combined(cause, symptom), _combined(own, symptom * _EXPLAINING)
+    cause, symptom = _by_kind(state, lambda f: f.role in _CAUSES), _by_kind(state, lambda f: f.role in _SYMPTOMS)
+    own, handed_on = _by_kind(state, lambda f: f.role == "cause"), _by_kind(state, _is_handed_on)
+    whole, explains = _combined(cause, symptom), _combined(own, handed_on)
     callee = np.max(np.where(state.calls > 0, explains[None, :], 0.0), axis=1, initial=0.0)
     with np.errstate(divide="ignore", invalid="ignore"):
         explained = _EXPLAINED * np.minimum(np.nan_to_num(callee / whole), 1.0)
@@ -72,5 +71,15 @@ def _combined(cause: Floats, symptom: Floats) -> Floats:
     return np.asarray(both @ np.array(list(_KIND_WEIGHT.values())))
 
 
-def _by_kind(state: Board, roles: tuple[str, ...]) -> Floats:
-    return np.array([[state.best(s, kind, roles) for kind in _KIND_WEIGHT] for s in state.services]).reshape(-1, 3)
+def _by_kind(state: Board, wanted: Callable[[Finding], bool]) -> Floats:
+    return np.array([[state.best(s, kind, wanted) for kind in _KIND_WEIGHT] for s in state.services]).reshape(-1, 3)
+
+
+def _is_handed_on(finding: Finding) -> bool:
+    """Whether a symptom of a called service explains those of its callers.
+
+    Slow answers seen in metrics alone do not: they may come from anywhere. Failed ones do. Else the services nearest to
+    the users, whose few failures make a small rise a great deviation, look guilty until logs and spans are many.
+    """
+    failed = finding.kind != "metric" or (is_failure(finding.signal) and is_worse(finding.signal, finding.z))
+    return finding.role in _SYMPTOMS and failed

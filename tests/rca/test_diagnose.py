@@ -104,6 +104,45 @@ def test_an_error_that_names_a_caller_counts_against_its_writer():
     assert _order(found)[0] == "store"
 
 
+def _rates(metric, before, after):
+    """Rows of a metric every 5 s, by service: around one level before the onset, around another from then on."""
+    rng = np.random.default_rng(1)
+    times = np.arange(BEGIN, UNTIL + 1, 5 * SECOND)
+    parts = []
+    for service in before:
+        level = np.where(times >= ONSET, after[service], before[service])
+        values = level * (1 + 0.1 * rng.standard_normal(len(times)))
+        parts.append(pa.table([us(times), [service] * len(times), [metric] * len(times), values], WINDOW_METRICS.names))
+    return pa.concat_tables(parts).cast(WINDOW_METRICS)
+
+
+@pytest.mark.parametrize("until", [10, 60])
+@pytest.mark.parametrize(
+    ("metric", "before", "after"),
+    [
+        ("error_rate", {"web": 0.001, "orders": 0.01, "users": 0.01}, {"web": 0.3, "orders": 0.6, "users": 0.01}),
+        ("availability", {"web": 0.99, "orders": 0.99, "users": 0.99}, {"web": 0.1, "orders": 0.3, "users": 0.99}),
+    ],
+)
+def test_failures_handed_on_do_not_count_against_those_near_the_users(metric, before, after, until):
+    """Few calls fail at the front on ordinary days, so a rise stands out most there; nothing answers in `store`."""
+    named = [("orders", "request to store failed: connection refused"), ("web", "orders answered with status 500")]
+    case = evidence(
+        metrics=pa.concat_tables([metrics({("store", "request_rate"): 0.3}), _rates(metric, before, after)]),
+        errors=named,
+        until=ONSET + until * SECOND,
+    )
+    order = _order(diagnose(case))
+    assert order[0] == "store"
+    assert order.index("orders") < order.index("web")
+
+
+def test_fewer_failures_below_explain_nothing():
+    before, failing = {"web": 0.01, "orders": 0.3}, {"web": 0.3, "orders": 0.02}
+    case = evidence(metrics=pa.concat_tables([metrics(), _rates("error_rate", before, failing)]))
+    assert _order(diagnose(case))[0] == "web"
+
+
 def test_a_surge_has_no_root_cause():
     load = {(s, "cpu_utilization"): 1.6 for s in SERVICES} | {(s, "latency_p95"): 1.5 for s in SERVICES}
     found = diagnose(evidence(metrics=metrics(load, load=1.7)))
