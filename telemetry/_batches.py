@@ -52,7 +52,7 @@ REDACTIONS = pa.schema([("offset", pa.int64()), ("kind", pa.string()), ("count",
 
 @dataclass(frozen=True)
 class Parsed:
-    """What parsing makes of lines: rows for the store, and the position up to which input is fully dealt with.
+    """What parsing makes of lines: rows of LOGS, TEMPLATES and LINEAGE, and up to where input is dealt with.
 
     Lines at or after `next` are held back inside the parser (an unfinished multi-line record) and will come out of a
     later call; a commit may therefore move the position only to `next`.
