@@ -35,12 +35,16 @@ def load_without_extras() -> None:
 
 @contextmanager
 def without_collector() -> Iterator[None]:
-    """Let Python's collector of reference cycles wait, until `resume_collector` or the end of the block."""
+    """Let Python's collector of reference cycles wait, until `resume_collector` or the end of the block.
+
+    At the end it looks at everything again: DuckDB complains of what a process leaves behind.
+    """
     gc.disable()
     try:
         yield
     finally:
         resume_collector()
+        gc.unfreeze()
 
 
 def resume_collector() -> None:

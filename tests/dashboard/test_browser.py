@@ -116,3 +116,13 @@ def test_a_host_others_can_reach_is_refused(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert done.stderr.startswith("error: the dashboard will not listen on 0.0.0.0 without sign-in")
     assert done.stderr.count("\n") == 1
+
+
+def test_an_interrupt_ends_it_without_a_complaint(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "dashboard", "--store", str(tmp_path), "--port", "0", "--headless"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT) as program:
+        assert program.stdout is not None
+        program.stdout.readline()
+        program.send_signal(signal.SIGINT)
+        _, errors = program.communicate(timeout=20)
+    assert "leaked" not in errors

@@ -66,3 +66,12 @@ def test_a_restart_loads_nothing_for_its_first_rows_that_they_do_not_need_nor_lo
             log.writelines(line.format(n, n) for n in range(start, start + 20))
         found = _run(tmp_path)
     assert found == "numba"
+
+
+def test_a_run_ends_without_a_complaint_about_what_it_leaves_behind(tmp_path):
+    (tmp_path / "in.log").write_text("2026-01-05 08:00:00,000 INFO shop.Cart - added 1\n" * 20)
+    command = [sys.executable, "-m", "faultline", "run", "--source", "files", "in.log", "--once"]
+    paths = {"PYTHONPATH": str(Path(__file__).parents[2])}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True, cwd=tmp_path, env=paths)
+    assert "read 20 = 20 stored" in done.stdout
+    assert "leaked" not in done.stderr
