@@ -42,11 +42,13 @@ def describe(address, target):  # type: ignore[no-untyped-def]
 
 @inlined
 def child(array, number):  # type: ignore[no-untyped-def]
+    """Return what describes a child of an array."""
     return int64s(array[_CHILDREN] + 8 * DESCRIBED * number)
 
 
 @inlined
 def buffer_of(array, number):  # type: ignore[no-untyped-def]
+    """Return the address of a buffer of an array, 0 if there is none."""
     return array[_BUFFERS + number]
 
 

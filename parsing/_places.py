@@ -37,6 +37,7 @@ def _with_named(tokens: Sequence[str], shape: list[str]) -> Tokens:
 
 
 def _left_open(token: str) -> str:
+    """Return a token as a skeleton has it."""
     return "" if token not in _FIXED and (token.isalpha() or is_word(token)) else token
 
 

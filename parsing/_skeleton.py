@@ -43,7 +43,7 @@ class _Cluster:
     words: Words
     shown: Words  # the same, but values, lists and quantities as they are while all that was seen agrees
     members: list[int]  # its number, and those of clusters merged into it
-    owner: int = 0  # its number as one of openings
+    owner: int = 0  # its number as an owner of openings, from 1 in order of making
     alive: bool = True
 
 
@@ -77,10 +77,9 @@ class SkeletonEngine:
     def __init__(self, max_clusters: int, frozen: bool = False) -> None:
         self._max_clusters = 0 if frozen else max_clusters
         self._shapes: dict[Words, _Shape] = {}
-        self._alive: dict[int, _Cluster] = {}  # by the number of the last member, in order of making
-        self._count = 0
+        self._alive: dict[int, _Cluster] = {}  # by number as an owner of openings, in order of making
+        self._count = self._made = 0
         self._openings = Openings()
-        self._owners: list[_Cluster | None] = [None]  # of openings, by number; None: dead
 
     def learn(self, messages: Sequence[Sequence[str]]) -> Iterator[Learnt]:
         """Yield each message's cluster, and every (cluster, template) that is new or has changed."""
@@ -121,8 +120,8 @@ class SkeletonEngine:
             if old is not None and old not in parts:
                 parts = [old, *parts]
             for part in parts:
-                part.alive, self._owners[part.owner] = False, None
-                del shape.exact[part.words], self._alive[part.members[-1]]
+                part.alive = False
+                del shape.exact[part.words], self._alive[part.owner]
             members = [number for part in parts for number in part.members]
             cluster = _Cluster(shape, words, _agreed([part.shown for part in parts]), members)
             [keys] = keys_of([words], [shape.seed])
@@ -134,16 +133,16 @@ class SkeletonEngine:
         shape = cluster.shape
         if not shape.exact:
             self._shapes[shape.tokens] = shape
-        self._alive[cluster.members[-1]] = shape.exact[cluster.words] = cluster
+        self._made += 1
+        cluster.owner = self._made
+        self._alive[cluster.owner] = shape.exact[cluster.words] = cluster
         shape.wild.add(_wild(cluster.words))
-        cluster.owner = len(self._owners)
-        self._owners.append(cluster)
         shared = []
         for which, owner in self._openings.enter(keys, cluster.owner):
             key = int(keys[which])
             if key not in shape.closed:
                 beside = shape.beside.setdefault(key, [])
-                if not beside and (first := self._owners[owner]):
+                if not beside and (first := self._alive.get(owner)):
                     beside.append(first)
                 beside.append(cluster)
                 shared.append((which, key))
@@ -158,10 +157,8 @@ class SkeletonEngine:
     def restore(self, saved: dict[str, Any]) -> None:
         """Take over what `snapshot` returned."""
         self._count = saved["count"]
-        shapes: dict[Words, _Shape] = {}
-        for tokens, *_ in saved["clusters"]:
-            if tuple(tokens) not in shapes:
-                shapes[tuple(tokens)] = _Shape.of(tuple(tokens))
+        skeletons = dict.fromkeys(tuple(tokens) for tokens, *_ in saved["clusters"])
+        shapes = {tokens: _Shape.of(tokens) for tokens in skeletons}
         clusters = [
             _Cluster(shapes[tuple(tokens)], tuple(words), tuple(shown), members)
             for tokens, words, shown, members in saved["clusters"]
