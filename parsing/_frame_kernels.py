@@ -1,4 +1,4 @@
-"""Compiled loops that look at batches of LINES, and write tables as IPC messages (`_frames`).
+"""Compiled loops that look at batches of LINES, and write others as IPC messages (`_frames`).
 
 `types` says what a column is: a number of so many bytes, or one of the kinds below. `sources` (shape [column, 3]) says
 what it is made of, and which of these: `LINE`, a column of the batch whose columns are described from the address
